@@ -1,6 +1,7 @@
 //! Validated identifiers.
 
 use core::fmt;
+use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// Why a text is not an id of the wanted kind. Names the kind and the rule, never the text itself:
@@ -19,7 +20,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks the text and wraps it.
@@ -51,7 +52,7 @@ macro_rules! id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.into()
+                id.0.as_ref().to_owned()
             }
         }
 
@@ -138,6 +139,14 @@ id!(
     "1 to 64 of a-z, 0-9, '-' and '_', starting with a letter or digit",
     |t| slug(t, 64)
 );
+
+impl RecordId {
+    /// An id of 128 bits, as 32 lower-case hex digits.
+    #[must_use]
+    pub fn from_bits(bits: u128) -> Self {
+        Self(format!("{bits:032x}").into())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,137 @@
+//! Opens every part that a configuration names and puts a sidecar together.
+
+use crate::state::{SharedStore, StoredCollections, StoredKeys};
+use audit_log::{Ledger, LedgerConfig, SigningKey};
+use control_plane::Store;
+use kms_bridge::{CacheConfig, KeyBridge, LocalKeyring, Unlock};
+use policy_engine::PolicySet;
+use proxy::{
+    Parts, Running,
+    config::{Config, Durability, KeyringUnlock},
+    identity::{Authenticator, Settings, TenantPin},
+};
+use std::{
+    error::Error,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where the parts of a data directory are.
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Makes the directory, for its owner only.
+    pub(crate) fn create(&self) -> std::io::Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.0.join("control.db")
+    }
+
+    pub(crate) fn keyring(&self) -> PathBuf {
+        self.0.join("keyring")
+    }
+
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.0.join("ledger").join("host")
+    }
+
+    pub(crate) fn ledger_signing_key(&self) -> PathBuf {
+        self.0.join("ledger").join("signing.key")
+    }
+
+    pub(crate) fn ledger_keys(&self) -> PathBuf {
+        self.0.join("ledger").join("keys")
+    }
+
+    pub(crate) fn issuer_key(&self) -> PathBuf {
+        self.0.join("issuer.key")
+    }
+}
+
+/// A part that could not be opened, in words for the operator.
+#[derive(Debug)]
+pub(crate) struct AssembleError {
+    part: &'static str,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for AssembleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be opened", self.part)
+    }
+}
+
+impl Error for AssembleError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+fn of<E: Error + Send + Sync + 'static>(part: &'static str) -> impl FnOnce(E) -> AssembleError {
+    move |source| AssembleError { part, source: Box::new(source) }
+}
+
+/// Opens everything and starts to serve.
+///
+/// # Errors
+/// [`AssembleError`] names the part; nothing is served then.
+pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
+    let data = DataDir::new(&config.data);
+    data.create().map_err(of("the data directory"))?;
+    let policy = PolicySet::load_dir(&config.policy).map_err(of("the policy"))?;
+    let digest = policy.digest().to_string();
+    let store = SharedStore::new(Store::open(&data.state()).await.map_err(of("the state store"))?);
+    let keys = keys(config, &data, &store)?;
+    let pin = config.listen.tenant.clone().map_or(TenantPin::Any, TenantPin::Only);
+    let virtual_keys = Arc::new(StoredKeys::new(store.clone()));
+    let authenticator =
+        Authenticator::new(config.issuers.clone(), Some(virtual_keys), pin, Settings::default()).map_err(of("the issuers"))?;
+    let ledger = ledger(config, &data)?;
+    crate::events::started(&ledger, config, &digest).await.map_err(of("the ledger"))?;
+    let collections = Arc::new(StoredCollections::new(store));
+    proxy::start(config, Parts { authenticator, policy, keys, collections, ledger }).await.map_err(of("the sidecar"))
+}
+
+fn keys(config: &Config, data: &DataDir, store: &SharedStore) -> Result<Arc<KeyBridge>, AssembleError> {
+    let unlock = match &config.keyring {
+        KeyringUnlock::KeyFile(path) => Unlock::KeyFile(path.clone()),
+        KeyringUnlock::Passphrase(reference) => {
+            Unlock::Passphrase(reference.resolve().map_err(of("the keyring's passphrase"))?)
+        }
+    };
+    let keyring = LocalKeyring::open(&data.keyring(), &unlock).map_err(of("the keyring"))?;
+    let cache = CacheConfig { ttl: config.key_cache_ttl, ..CacheConfig::default() };
+    Ok(Arc::new(KeyBridge::new(Arc::new(keyring), store.registry(), cache)))
+}
+
+fn ledger(config: &Config, data: &DataDir) -> Result<Ledger, AssembleError> {
+    std::fs::create_dir_all(data.ledger()).map_err(of("the ledger"))?;
+    let key = SigningKey::load_or_generate(&data.ledger_signing_key(), "aios.local/host").map_err(of("the ledger's key"))?;
+    audit_log::publish_verifier_key(&data.ledger_keys(), &key).map_err(of("the ledger's verifier keys"))?;
+    let durability = match config.ledger.durability {
+        Durability::Fsync => audit_log::Durability::Fsync,
+        Durability::Os => {
+            tracing::warn!("durability = \"os\": records survive a killed process, not a power cut");
+            audit_log::Durability::Os
+        }
+    };
+    let settings = LedgerConfig {
+        durability,
+        checkpoint_interval: config.ledger.checkpoint_interval,
+        deadline: config.ledger.deadline,
+        ..LedgerConfig::default()
+    };
+    Ledger::open(&data.ledger(), key, settings).map_err(of("the ledger"))
+}

@@ -1,0 +1,273 @@
+//! What callers and the two threads share: the queue, the list of segments and the gauges.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::error::LedgerError;
+use super::open::Opened;
+use super::segment::Spare;
+
+/// What an acknowledgement means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The record is on stable storage: it survives a power cut.
+    #[default]
+    Fsync,
+    /// The record is with the operating system: it survives a killed process but not a power cut.
+    /// Every checkpoint says so in an extension line.
+    Os,
+}
+
+/// Settings of a ledger.
+#[derive(Debug, Clone)]
+pub struct LedgerConfig {
+    /// What an acknowledgement means.
+    pub durability: Durability,
+    /// How often a checkpoint is signed while there are new records.
+    pub checkpoint_interval: Duration,
+    /// How long a caller waits for its record. Past it the call fails, and nothing may be forwarded.
+    pub deadline: Duration,
+    /// How many bytes of records may wait; more intents, refusals and events are turned away.
+    pub queue_bytes: usize,
+    /// The size of a segment of the write-ahead log, at least 256 KiB.
+    pub segment_bytes: u64,
+}
+
+impl Default for LedgerConfig {
+    /// `fsync`, a checkpoint a second, 5 seconds of patience, 16 MiB of queue, segments of 16 MiB.
+    fn default() -> Self {
+        Self {
+            durability: Durability::Fsync,
+            checkpoint_interval: Duration::from_secs(1),
+            deadline: Duration::from_secs(5),
+            queue_bytes: 16 << 20,
+            segment_bytes: 16 << 20,
+        }
+    }
+}
+
+/// Whether the ledger takes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// It does.
+    Yes,
+    /// The disk is full: intents are refused until there is room.
+    DiskFull,
+    /// A write failed: restart after repair.
+    Failed,
+    /// It was closed.
+    Closed,
+}
+
+/// What `/readyz` and the metrics show.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerHealth {
+    /// Whether records are taken.
+    pub writable: Writable,
+    /// Records acknowledged, in the whole life of the log.
+    pub entries: u64,
+    /// Records that the last signed checkpoint covers.
+    pub signed_entries: u64,
+    /// Time since that checkpoint was last known to be up to date.
+    pub checkpoint_age: Duration,
+    /// Bytes of records that wait to be written.
+    pub queued_bytes: usize,
+    /// Calls with an intent and no outcome yet.
+    pub open_intents: u64,
+    /// Intents that were dropped without an outcome since the ledger was opened.
+    pub abandoned_intents: u64,
+    /// Times that building tiles or checkpoints had to be put off for a full disk.
+    pub tree_delays: u64,
+}
+
+/// Whether an entry starts something or ends what an earlier entry started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// May be turned away when the queue or the disk is full.
+    Start,
+    /// The end of an admitted call: it is bounded by the calls in flight, and room is kept for it.
+    End,
+}
+
+/// Called with the index once the entry is durable, or with the reason why it is not.
+pub(crate) type Done = Box<dyn FnOnce(Result<u64, LedgerError>) + Send>;
+
+pub(crate) struct Pending {
+    pub(crate) leaf: Vec<u8>,
+    pub(crate) class: Class,
+    pub(crate) done: Done,
+}
+
+enum Phase {
+    Open,
+    Closing,
+    Failed(Arc<str>),
+}
+
+struct Queue {
+    pending: Vec<Pending>,
+    bytes: usize,
+    phase: Phase,
+}
+
+/// What the tree thread waits for.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) writer_done: bool,
+    pub(crate) spare_wanted: bool,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: LedgerConfig,
+    pub(crate) dir: PathBuf,
+    queue: Mutex<Queue>,
+    queued: Condvar,
+    pub(crate) signals: Mutex<Signals>,
+    pub(crate) signalled: Condvar,
+    /// The segments that exist, oldest first, each with the index of its first entry.
+    pub(crate) segments: Mutex<VecDeque<(u64, PathBuf)>>,
+    /// A zeroed segment for the writer to go on with.
+    pub(crate) spare: Mutex<Option<Spare>>,
+    spares_made: AtomicU64,
+    /// Entries acknowledged.
+    pub(crate) acknowledged: AtomicU64,
+    /// Entries on stable storage for certain.
+    pub(crate) synced: AtomicU64,
+    pub(crate) disk_full: AtomicBool,
+    pub(crate) open_intents: AtomicU64,
+    pub(crate) abandoned_intents: AtomicU64,
+    pub(crate) tree_delays: AtomicU64,
+    signed: Mutex<(u64, Instant)>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: LedgerConfig, opened: &Opened) -> Self {
+        let size = opened.tree.size();
+        Self {
+            config,
+            dir: opened.dir.clone(),
+            queue: Mutex::new(Queue { pending: Vec::new(), bytes: 0, phase: Phase::Open }),
+            queued: Condvar::new(),
+            signals: Mutex::new(Signals { spare_wanted: true, ..Signals::default() }),
+            signalled: Condvar::new(),
+            segments: Mutex::new(VecDeque::from([(size, opened.segment.path.clone())])),
+            spare: Mutex::new(None),
+            spares_made: AtomicU64::new(1),
+            acknowledged: AtomicU64::new(size),
+            synced: AtomicU64::new(size),
+            disk_full: AtomicBool::new(false),
+            open_intents: AtomicU64::new(0),
+            abandoned_intents: AtomicU64::new(0),
+            tree_delays: AtomicU64::new(0),
+            signed: Mutex::new((size, Instant::now())),
+        }
+    }
+
+    /// Queues an entry. `done` is called exactly once if this gives `Ok`, and not at all otherwise.
+    pub(crate) fn append(&self, leaf: Vec<u8>, class: Class, done: Done) -> Result<(), LedgerError> {
+        let mut queue = lock(&self.queue);
+        match &queue.phase {
+            Phase::Open => {}
+            Phase::Closing => return Err(LedgerError::Closed),
+            Phase::Failed(reason) => return Err(LedgerError::Failed { reason: Arc::clone(reason) }),
+        }
+        if class == Class::Start && queue.bytes + leaf.len() > self.config.queue_bytes {
+            return Err(LedgerError::Overloaded);
+        }
+        queue.bytes += leaf.len();
+        queue.pending.push(Pending { leaf, class, done });
+        drop(queue);
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    /// Waits for entries and takes all of them. `None` once the log is closed or failed and nothing
+    /// is left.
+    pub(crate) fn take_pending(&self) -> Option<Vec<Pending>> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if !queue.pending.is_empty() {
+                queue.bytes = 0;
+                return Some(core::mem::take(&mut queue.pending));
+            }
+            if !matches!(queue.phase, Phase::Open) {
+                return None;
+            }
+            queue = self.queued.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        let mut queue = lock(&self.queue);
+        if matches!(queue.phase, Phase::Open) {
+            queue.phase = Phase::Closing;
+        }
+        drop(queue);
+        self.queued.notify_all();
+    }
+
+    /// Stops the log for good. The first reason stays.
+    pub(crate) fn fail_with(&self, reason: &str) -> LedgerError {
+        let mut queue = lock(&self.queue);
+        let reason = match &queue.phase {
+            Phase::Failed(first) => Arc::clone(first),
+            _ => Arc::from(reason),
+        };
+        queue.phase = Phase::Failed(Arc::clone(&reason));
+        drop(queue);
+        self.queued.notify_all();
+        self.signalled.notify_all();
+        LedgerError::Failed { reason }
+    }
+
+    /// Why the log stopped, if it did.
+    pub(crate) fn failure(&self) -> Option<LedgerError> {
+        match &lock(&self.queue).phase {
+            Phase::Failed(reason) => Some(LedgerError::Failed { reason: Arc::clone(reason) }),
+            _ => None,
+        }
+    }
+
+    /// Wakes the tree thread after changing what it waits for.
+    pub(crate) fn signal(&self, change: impl FnOnce(&mut Signals)) {
+        change(&mut lock(&self.signals));
+        self.signalled.notify_all();
+    }
+
+    /// A number for a spare segment's file, never given twice while the log is open.
+    pub(crate) fn spare_serial(&self) -> u64 {
+        self.spares_made.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_signed(&self, size: u64) {
+        *lock(&self.signed) = (size, Instant::now());
+    }
+
+    pub(crate) fn health(&self) -> LedgerHealth {
+        let (signed_entries, at) = *lock(&self.signed);
+        let queue = lock(&self.queue);
+        LedgerHealth {
+            writable: match queue.phase {
+                Phase::Failed(_) => Writable::Failed,
+                Phase::Closing => Writable::Closed,
+                Phase::Open if self.disk_full.load(Ordering::Relaxed) => Writable::DiskFull,
+                Phase::Open => Writable::Yes,
+            },
+            entries: self.acknowledged.load(Ordering::Acquire),
+            signed_entries,
+            checkpoint_age: at.elapsed(),
+            queued_bytes: queue.bytes,
+            open_intents: self.open_intents.load(Ordering::Relaxed),
+            abandoned_intents: self.abandoned_intents.load(Ordering::Relaxed),
+            tree_delays: self.tree_delays.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Locks; a panic of another holder left no half-done change, for none of them can panic midway.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,83 @@
+//! A data key, ready for use.
+
+use core::fmt;
+
+use vocab::Plain;
+
+use crate::{
+    kdf,
+    names::{Epoch, KeyId},
+    provider::DekBytes,
+    scope::{DekScope, WrappedDek},
+};
+
+/// A data key in memory, with its scope and epoch.
+///
+/// It keeps two keys extracted from the DEK, one for sealing and one for [`Dek::derive`], and not
+/// the DEK itself. Both are overwritten when it is dropped. There is no `Clone`, and `Debug` shows no
+/// key bytes. Only [`crate::KeyBridge`] makes one, from a registered [`WrappedDek`].
+pub struct Dek {
+    key_id: KeyId,
+    scope: DekScope,
+    epoch: Epoch,
+    sealing: Plain<[u8; 32]>,
+    deriving: Plain<[u8; 32]>,
+}
+
+/// HKDF salt of the key that seals values in suite 1.
+const SALT_SEAL: &[u8] = b"AIOS value v1 suite 1";
+/// HKDF salt of the key that [`Dek::derive`] expands.
+const SALT_DERIVE: &[u8] = b"AIOS derive v1";
+
+impl Dek {
+    pub(crate) fn new(record: &WrappedDek, bytes: &DekBytes) -> Self {
+        Self {
+            key_id: record.key_id,
+            scope: record.scope.clone(),
+            epoch: record.epoch,
+            sealing: kdf::extract(SALT_SEAL, bytes.expose()),
+            deriving: kdf::extract(SALT_DERIVE, bytes.expose()),
+        }
+    }
+
+    /// A subkey of 256 bits for another crate's cipher: HKDF-SHA256, with `info` as the name of what
+    /// it is for. Equal `info` gives equal subkeys; subkeys of different `info` are independent, of
+    /// each other and of every sealed value.
+    #[must_use]
+    pub fn derive(&self, info: &[u8]) -> Plain<[u8; 32]> {
+        kdf::expand(self.deriving.expose(), info)
+    }
+
+    /// The id that sealed values carry.
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// Its generation within the scope.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// What it may be used for.
+    #[must_use]
+    pub const fn scope(&self) -> &DekScope {
+        &self.scope
+    }
+
+    /// The AES-256-GCM key and the commitment of one value.
+    pub(crate) fn message_key(&self, header: &[u8]) -> (Plain<[u8; 32]>, Plain<[u8; 32]>) {
+        kdf::expand_pair(self.sealing.expose(), header)
+    }
+}
+
+impl fmt::Debug for Dek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dek")
+            .field("key_id", &self.key_id)
+            .field("scope", &self.scope)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}

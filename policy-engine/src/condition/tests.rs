@@ -1,0 +1,137 @@
+use super::*;
+use crate::names::{Label, Region, Trust};
+use crate::{Action, Facts, Resource};
+use proptest::prelude::*;
+use vocab::{GroupName, PrincipalId, TenantId};
+
+fn with_facts<T>(facts: &Facts, run: impl FnOnce(&Query<'_>) -> T) -> T {
+    let tenant = TenantId::new("acme").unwrap();
+    let principal = PrincipalId::new("alice").unwrap();
+    let groups = [GroupName::new("staff").unwrap()];
+    let resource: Resource = "model/openai/gpt-4.1".parse().unwrap();
+    run(&Query {
+        tenant: &tenant,
+        principal: &principal,
+        groups: &groups,
+        action: Action::ModelChat,
+        resource: &resource,
+        facts,
+    })
+}
+
+fn rich() -> Facts {
+    Facts {
+        labels: [Label::new("pii.email").unwrap(), Label::new("pii.card").unwrap()].into(),
+        upstream_region: Some(Region::new("eu").unwrap()),
+        upstream_trust: Some(Trust::new("private").unwrap()),
+        now: 1_700_000_000,
+        token_estimate: 1200,
+        k: Some(10),
+        ..Facts::default()
+    }
+}
+
+fn answer(source: &str, facts: &Facts) -> Result<bool, ConditionFault> {
+    let condition = Condition::compile(source).unwrap_or_else(|e| panic!("{source}: {e:?}"));
+    with_facts(facts, |query| condition.evaluate(query))
+}
+
+#[test]
+fn conditions_read_every_variable() {
+    for source in [
+        "'pii.email' in labels",
+        "labels.exists(l, l.startsWith('pii.'))",
+        "labels.all(l, l in ['pii.email', 'pii.card'])",
+        "labels.filter(l, l.endsWith('card')) == ['pii.card']",
+        "labels.exists_one(l, l == 'pii.card')",
+        "size(labels) == 2 && labels.size() == 2",
+        "upstream.region in ['eu', 'ch'] && upstream.trust == 'private' && upstream.name == 'openai'",
+        "call.tokens <= 2000 && call.tokens / 2 == 600 && -call.tokens < 0",
+        "has(call.k) && call.k == 10",
+        "!has(call.purpose) && !has(call.workflow) && !has(resource.collection)",
+        "call.action == 'model.chat' && resource.model.contains('gpt')",
+        "principal.id == 'alice' && 'staff' in principal.groups && tenant == 'acme'",
+        "now > 1600000000 ? true : false",
+        "!('x' in [])",
+    ] {
+        assert_eq!(answer(source, &rich()), Ok(true), "{source}");
+    }
+}
+
+#[test]
+fn a_missing_fact_is_an_error_and_not_false() {
+    let facts = Facts::default();
+    for source in ["upstream.region == 'eu'", "upstream.region != 'eu'", "!(call.k > 5)", "call.purpose in []"] {
+        assert_eq!(answer(source, &facts), Err(ConditionFault::MissingFact), "{source}");
+    }
+    assert_eq!(answer("has(upstream.region) && upstream.region == 'eu'", &facts), Ok(false));
+}
+
+#[test]
+fn arithmetic_that_fails_is_an_error() {
+    for source in ["1 / (call.tokens - 1200) == 1", "call.tokens * 9223372036854775807 > 0"] {
+        assert_eq!(answer(source, &rich()), Err(ConditionFault::Arithmetic), "{source}");
+    }
+    let far = Facts { token_estimate: u64::MAX, ..rich() };
+    assert_eq!(answer("call.tokens > 5", &far), Err(ConditionFault::MissingFact));
+}
+
+#[test]
+fn what_is_not_a_condition_does_not_load() {
+    for (source, part) in [
+        ("", "not valid CEL"),
+        ("upstream.region ==", "not valid CEL"),
+        ("labels", "true or false"),
+        ("call.tokens", "true or false"),
+        ("data.class == 'x'", "no variable data.class"),
+        ("upstream.regoin == 'eu'", "no variable upstream.regoin"),
+        ("upstream == 'eu'", "no variable upstream"),
+        ("has(upstream.nothing)", "no variable upstream.nothing"),
+        ("upstream.region == 3", "types"),
+        ("call.tokens > '5'", "types"),
+        ("call.tokens > 5.0", "whole numbers"),
+        ("call.tokens > 5u", "whole numbers"),
+        ("call.k == null", "null"),
+        ("'a' in 'abc'", "types"),
+        ("labels.exists(l, l == 3)", "types"),
+        ("labels.exists(l, labels.exists(m, m == l))", "nested"),
+        ("upstream.region.matches('e.*')", "no function matches"),
+        ("eval('true')", "no function eval"),
+        ("upstream['region'] == 'eu'", "no variable upstream"),
+        ("['a', 1] == []", "one type"),
+        ("{'a': 1} == {'a': 1}", "map"),
+        ("labels.map(l, size(l))", "true or false"),
+        ("labels.exists(upstream, upstream.name == 'x')", "fields"),
+    ] {
+        let error = Condition::compile(source).map(|_| ()).unwrap_err();
+        assert!(error.message.contains(part), "{source}: {error:?}");
+    }
+}
+
+#[test]
+fn monsters_are_refused_quickly() {
+    let parentheses = "(".repeat(1000) + "true" + ")".repeat(1000).as_str();
+    let nots = "!".repeat(1500) + "true";
+    let long = "true && ".repeat(400) + "true";
+    for source in [parentheses, nots, long] {
+        let _ = Condition::compile(&source);
+    }
+    assert!(Condition::compile(&"x".repeat(MAX_SOURCE + 1)).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_condition_or_refused_without_a_panic(source in "[a-z.!()'0-9 <=>&|,+*/-]{0,60}") {
+        if let Ok(condition) = Condition::compile(&source) {
+            let _ = with_facts(&rich(), |query| condition.evaluate(query));
+            let _ = with_facts(&Facts::default(), |query| condition.evaluate(query));
+        }
+    }
+
+    #[test]
+    fn numbers_compare_as_numbers(tokens in 0_u64..1 << 40, limit in 0_u64..1 << 40) {
+        let facts = Facts { token_estimate: tokens, ..Facts::default() };
+        prop_assert_eq!(answer(&format!("call.tokens <= {limit}"), &facts), Ok(tokens <= limit));
+        prop_assert_eq!(answer(&format!("call.tokens == {limit}"), &facts), Ok(tokens == limit));
+    }
+}

@@ -1,0 +1,105 @@
+use super::*;
+
+const GOOD: &str = r#"
+data = "/var/lib/aios"
+[listen]
+address = "127.0.0.1:8080"
+[ops]
+address = "127.0.0.1:9464"
+[policy]
+directory = "policies/starter"
+[keyring]
+key_file = "/etc/aios/root.key"
+[[upstream]]
+name = "models"
+kind = "openai"
+url = "https://api.example.test/v1/"
+region = "eu"
+"#;
+
+fn parse(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    Config::parse(text, env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+}
+
+#[test]
+fn a_good_file_loads_with_its_defaults() {
+    let config = parse(GOOD, &[]).unwrap();
+    assert_eq!(config.upstreams[0].url.prefix, "/v1");
+    assert_eq!(config.ledger.durability, Durability::Fsync);
+    assert_eq!(config.limits.max_body_bytes, 32 << 20);
+}
+
+#[test]
+fn every_fault_is_reported_with_its_key() {
+    let text = r#"
+        data = 7
+        tpyo = 1
+        [listen]
+        address = "localhost"
+        certificate = "c.pem"
+        [ledger]
+        durability = "maybe"
+        [limits]
+        max_body_bytes = "big"
+        [[upstream]]
+        name = "UPPER"
+        kind = "oracle"
+        url = "http://user:hunter2@host/"
+        credential = "sk-live-hunter2"
+        colour = "red"
+    "#;
+    let errors = parse(text, &[]).unwrap_err();
+    let keys: Vec<&str> = errors.0.iter().map(|d| d.key.as_str()).collect();
+    for key in [
+        "data",
+        "tpyo",
+        "listen.address",
+        "listen.key",
+        "ledger.durability",
+        "limits.max_body_bytes",
+        "ops.address",
+        "policy.directory",
+        "keyring",
+        "upstream[0].name",
+        "upstream[0].kind",
+        "upstream[0].url",
+        "upstream[0].credential",
+        "upstream[0].colour",
+    ] {
+        assert!(keys.contains(&key), "{key} is not reported in {errors}");
+    }
+    assert!(!errors.to_string().contains("hunter2"), "a value is repeated: {errors}");
+}
+
+#[test]
+fn the_environment_overrides_values_and_list_items() {
+    let env = [
+        ("AIOS__LEDGER__DURABILITY", "os"),
+        ("AIOS__LIMITS__MAX_BODY_BYTES", "1024"),
+        ("AIOS__UPSTREAM__0__REGION", "us"),
+        ("UNRELATED", "x"),
+    ];
+    let config = parse(GOOD, &env).unwrap();
+    assert_eq!(config.ledger.durability, Durability::Os);
+    assert_eq!(config.limits.max_body_bytes, 1024);
+    assert_eq!(config.upstreams[0].region.as_ref().map(policy_engine::Region::as_str), Some("us"));
+}
+
+#[test]
+fn a_wrong_override_is_a_fault_of_its_own() {
+    let errors = parse(GOOD, &[("AIOS__UPSTREAM__7__URL", "http://x/"), ("AIOS__NONE", "1")]).unwrap_err();
+    assert_eq!(errors.0.len(), 2, "{errors}");
+}
+
+#[test]
+fn a_secret_in_place_of_a_reference_is_not_repeated() {
+    let text = format!("{GOOD}\ncredential = \"sk-hunter2\"\n[keyring.passphrase]\nx = \"hunter2\"");
+    let errors = parse(&text, &[]).unwrap_err();
+    assert!(!errors.to_string().contains("hunter2"), "{errors}");
+}
+
+#[test]
+fn metrics_do_not_share_the_data_port() {
+    let errors = parse(GOOD, &[("AIOS__OPS__ADDRESS", "127.0.0.1:8080")]).unwrap_err();
+    assert_eq!(errors.0[0].key, "ops.address");
+}

@@ -1,0 +1,215 @@
+//! Open: restore what returns, and keep what an upstream must not tell the client.
+
+use super::forward::{Came, Forwarded};
+use crate::{
+    call::Call,
+    failure::{Blame, Failure},
+    record::{Ending, Trace},
+    sidecar::Sidecar,
+    upstream::Upstream,
+    wire::openai::{self, SseRestorer},
+};
+use audit_log::{CallStatus, Commitment, Committing, Intent, Side, Tokens, Word};
+use bytes::Bytes;
+use content_guard::{PseudonymMap, Restorer};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use hyper::body::Incoming;
+use policy_engine::{Query, Record, Resource};
+use std::{collections::BTreeSet, sync::Arc};
+use vocab::ModelName;
+
+/// An answer that is ready for the client, once its outcome is durable.
+pub(crate) enum Opened {
+    /// A whole answer.
+    Whole { intent: Intent, answer: Response<Bytes>, ending: Ending },
+    /// A stream that is restored as it comes.
+    Stream { intent: Intent, head: Response<()>, events: Box<Events> },
+    /// No answer of the upstream reaches the client.
+    Failed { intent: Intent, failure: Failure, ending: Ending },
+}
+
+/// The events of a stream, still to come.
+pub(crate) struct Events {
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) body: Incoming,
+    pub(crate) restorer: SseRestorer,
+    pub(crate) committing: Option<Committing>,
+}
+
+/// Headers of a model API that its SDKs use and that hold nothing of ours.
+const PASSED: [&str; 9] = [
+    "retry-after",
+    "retry-after-ms",
+    "openai-processing-ms",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+];
+
+/// Restores pseudonyms, opens records, and turns errors into the client's dialect.
+pub(crate) fn open(sidecar: &Sidecar, forwarded: Forwarded, trace: &mut Trace) -> Opened {
+    let Forwarded { intent, commits, came } = forwarded;
+    let commit = |bytes: &[u8]| match (commits, trace.salt()) {
+        (Record::None, _) | (_, None) => None,
+        (_, Some(salt)) => Some(Commitment::to(salt, Side::Response, bytes)),
+    };
+    let failed = |failure: Failure, response, response_bytes| {
+        let ending = Ending {
+            status: CallStatus::Failed,
+            http_status: failure.status.as_u16(),
+            failure: Some(failure.clone()),
+            obligations: BTreeSet::new(),
+            response,
+            response_bytes,
+            tokens: None,
+        };
+        (failure, ending)
+    };
+    match came {
+        Err(failure) => {
+            let (failure, ending) = failed(failure, None, 0);
+            Opened::Failed { intent, failure, ending }
+        }
+        Ok(Came::Stream { upstream, headers, body, map }) => {
+            let committing = match (commits, trace.salt()) {
+                (Record::None, _) | (_, None) => None,
+                (_, Some(salt)) => Some(Committing::new(salt, Side::Response)),
+            };
+            let mut head = Response::new(());
+            pass(&headers, head.headers_mut());
+            head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            head.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            let restorer = SseRestorer::new(map);
+            Opened::Stream { intent, head, events: Box::new(Events { upstream, body, restorer, committing }) }
+        }
+        Ok(Came::Vector(answer)) => {
+            let ending = ending(answer.status, commit(&answer.received), answer.received_bytes, None);
+            let mut response = json(answer.body);
+            *response.status_mut() = answer.status;
+            Opened::Whole { intent, answer: response, ending }
+        }
+        Ok(Came::Models { call, status, headers, body }) => {
+            let commitment = commit(&body);
+            let bytes = body.len();
+            match models(sidecar, &call, status, &body) {
+                Ok(body) => whole(intent, &headers, status, body, ending(status, commitment, bytes, None)),
+                Err(failure) => {
+                    let (failure, ending) = failed(failure, commitment, bytes);
+                    Opened::Failed { intent, failure, ending }
+                }
+            }
+        }
+        Ok(Came::Model { endpoint, status, headers, body, map }) => {
+            let commitment = commit(&body);
+            let bytes = body.len();
+            match model(endpoint, status, &headers, body, map) {
+                Ok((body, tokens)) => whole(intent, &headers, status, body, ending(status, commitment, bytes, tokens)),
+                Err(failure) => {
+                    let (failure, ending) = failed(failure, commitment, bytes);
+                    Opened::Failed { intent, failure, ending }
+                }
+            }
+        }
+    }
+}
+
+fn whole(intent: Intent, headers: &HeaderMap, status: StatusCode, body: Bytes, ending: Ending) -> Opened {
+    let mut answer = json(body);
+    *answer.status_mut() = status;
+    pass(headers, answer.headers_mut());
+    Opened::Whole { intent, answer, ending }
+}
+
+fn json(body: Bytes) -> Response<Bytes> {
+    let mut answer = Response::new(body);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+fn ending(status: StatusCode, response: Option<Commitment>, bytes: usize, tokens: Option<Tokens>) -> Ending {
+    Ending {
+        status: if status.is_success() { CallStatus::Completed } else { CallStatus::Failed },
+        http_status: status.as_u16(),
+        failure: None,
+        obligations: BTreeSet::from([Word::literal("restore")]),
+        response,
+        response_bytes: bytes,
+        tokens,
+    }
+}
+
+fn pass(from: &HeaderMap, to: &mut HeaderMap) {
+    for name in PASSED {
+        if let Some(value) = from.get(name) {
+            to.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+}
+
+fn model(
+    endpoint: openai::Endpoint,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: Bytes,
+    map: PseudonymMap,
+) -> Result<(Bytes, Option<Tokens>), Failure> {
+    if !status.is_success() {
+        return Err(upstream_error(status, headers, &body, map));
+    }
+    let usage = openai::usage(&body);
+    let restored = match endpoint {
+        openai::Endpoint::Chat => openai::restore_json(map, body).map_err(|e| Failure::from(&e))?,
+        openai::Endpoint::Embeddings => body,
+    };
+    Ok((restored, usage))
+}
+
+/// An upstream's error, told without what it may hold of ours: a model API's 401 and 403 speak of the
+/// sidecar's credential, and its messages may quote it.
+fn upstream_error(status: StatusCode, headers: &HeaderMap, body: &Bytes, map: PseudonymMap) -> Failure {
+    let bad_gateway = StatusCode::BAD_GATEWAY;
+    match status.as_u16() {
+        401 | 403 => Failure::new(
+            bad_gateway,
+            "upstream_credential_refused",
+            Blame::Upstream,
+            "the upstream refused the sidecar's credential",
+        ),
+        400..=499 => {
+            let told = openai::error_message(body).unwrap_or_default();
+            let told = Restorer::new(map).restore(&told, content_guard::Syntax::Text).into_owned();
+            let mut failure = Failure::new(status, "upstream_refused", Blame::Upstream, format!("the upstream refused the call: {told}"));
+            failure.retry_after = headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+            failure
+        }
+        500..=599 => Failure::new(status, "upstream_failed", Blame::Upstream, "the upstream failed"),
+        _ => Failure::new(bad_gateway, "upstream_unexpected_status", Blame::Upstream, "the upstream answered neither success nor error"),
+    }
+}
+
+/// The models that the caller may use, of all that the upstream has.
+fn models(sidecar: &Sidecar, call: &Call, status: StatusCode, body: &Bytes) -> Result<Bytes, Failure> {
+    if !status.is_success() {
+        return Err(upstream_error(status, &HeaderMap::new(), &Bytes::new(), PseudonymMap::new()));
+    }
+    let policy = sidecar.policy();
+    openai::filter_models(body, |id| {
+        let Ok(model) = ModelName::new(id) else { return false };
+        let resource = Resource::Model { upstream: call.upstream.name().clone(), model };
+        [policy_engine::Action::ModelChat, policy_engine::Action::ModelEmbed].into_iter().any(|action| {
+            let query = Query {
+                tenant: call.caller.tenant(),
+                principal: call.caller.principal(),
+                groups: call.caller.groups(),
+                action,
+                resource: &resource,
+                facts: &call.facts,
+            };
+            policy.decide_query(&query).verdict().is_ok()
+        })
+    })
+    .map_err(|e| Failure::from(&e))
+}

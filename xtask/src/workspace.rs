@@ -1,0 +1,82 @@
+//! Where things are.
+
+use crate::step::Failed;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The checkout and its build directory.
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace that this program was built from.
+    ///
+    /// # Errors
+    /// When it has moved away.
+    pub(crate) fn find() -> Result<Self, Failed> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = here
+            .parent()
+            .filter(|root| root.join("Cargo.toml").is_file());
+        let root = root.ok_or_else(|| {
+            Failed::because(
+                "find the workspace",
+                "the checkout has moved: build xtask again",
+            )
+        })?;
+        let target = env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| root.join("target"), |dir| root.join(dir));
+        Ok(Self {
+            root: root.to_owned(),
+            target,
+        })
+    }
+
+    /// The root of the checkout.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The build directory; everything that setup makes is below it.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// A program of the release build.
+    pub(crate) fn release(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
+
+    /// A command that runs at the root.
+    pub(crate) fn command(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        arguments: &[&str],
+    ) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root).args(arguments);
+        command
+    }
+
+    /// A cargo command.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        self.command(
+            env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+            arguments,
+        )
+    }
+}
+
+/// The program of this name on `PATH` (and in the places of root's tools).
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
+}
