@@ -7,6 +7,8 @@ mod demo_model;
 #[cfg(feature = "embedded-store")]
 mod embedded;
 mod events;
+#[cfg(feature = "embedded-store")]
+mod http_client;
 mod output;
 mod state;
 

@@ -103,15 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_is_caught() {
+    fn every_flipped_byte_is_caught() {
         let (signer, keys) = key("aios.test/host");
         let note = sign_checkpoint(&signer, 123, Hash([9; 32]), "").unwrap();
         for at in 0..note.len() {
-            for bit in 0..8 {
-                let mut bad = note.clone();
-                bad[at] ^= 1 << bit;
-                assert!(open_checkpoint(&bad, &keys).is_err(), "byte {at} bit {bit}");
-            }
+            let mut bad = note.clone();
+            bad[at] ^= 1 << (at % 8);
+            assert!(open_checkpoint(&bad, &keys).is_err(), "byte {at}");
         }
         for cut in 0..note.len() {
             assert!(open_checkpoint(&note[..cut], &keys).is_err(), "cut at {cut}");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use tokio::sync::oneshot;
@@ -31,7 +31,7 @@ pub struct Intent {
     tenant: TenantId,
     index: u64,
     shared: Arc<Shared>,
-    ended: AtomicBool,
+    ended: bool,
 }
 
 /// Proof that both records of a call, or a single record, are durable.
@@ -59,6 +59,11 @@ impl Ledger {
         Ok(Self { log: Arc::new(Log::open(dir, key, config)?) })
     }
 
+    #[cfg(test)]
+    pub(crate) fn over(log: Log) -> Self {
+        Self { log: Arc::new(log) }
+    }
+
     /// What opening found and did.
     #[must_use]
     pub fn recovery(&self) -> Recovery {
@@ -78,7 +83,7 @@ impl Ledger {
         let shared = Arc::clone(&self.log.shared);
         self.submit(leaf, Class::Start, move |index| {
             shared.open_intents.fetch_add(1, Ordering::Relaxed);
-            Intent { record, tenant, index, shared, ended: AtomicBool::new(false) }
+            Intent { record, tenant, index, shared, ended: false }
         })
         .await
     }
@@ -87,7 +92,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`]: the answer must not be completed.
-    pub async fn outcome(&self, intent: Intent, outcome: OutcomeRecord) -> Result<Receipt, LedgerError> {
+    pub async fn outcome(&self, mut intent: Intent, outcome: OutcomeRecord) -> Result<Receipt, LedgerError> {
         let leaf = encode_outcome(&intent.record, &intent.tenant, &outcome).map_err(leaf_error)?;
         intent.end();
         self.submit(leaf, Class::End, |index| Receipt { index }).await
@@ -176,8 +181,8 @@ impl Intent {
     }
 
     /// Marks that an outcome is on its way. True the first time.
-    fn end(&self) -> bool {
-        let first = !self.ended.swap(true, Ordering::Relaxed);
+    fn end(&mut self) -> bool {
+        let first = !core::mem::replace(&mut self.ended, true);
         if first {
             self.shared.open_intents.fetch_sub(1, Ordering::Relaxed);
         }

@@ -40,9 +40,13 @@ fn guard(c: &mut Criterion) {
     c.bench_function("restore_2k_12_tokens", |b| {
         b.iter(|| restorer.restore(&sent, Syntax::Text).len())
     });
-    for unit in ["1 1 ", "phone 1 ", "999-", "a@a.b.", "4111 ", "0123 ", "\\n"] {
+    for unit in [
+        "1 1 ", "phone 1 ", "999-", "a@a.b.", "4111 ", "0123 ", "\\n",
+    ] {
         let hostile = unit.repeat(2048 / unit.len());
-        c.bench_function(&format!("scan_2k_hostile_{unit}"), |b| b.iter(|| scanner.scan(&hostile)));
+        c.bench_function(&format!("scan_2k_hostile_{unit}"), |b| {
+            b.iter(|| scanner.scan(&hostile))
+        });
     }
     let body = Bytes::from(format!(
         "{{\"model\":\"m\",\"messages\":[{{\"role\":\"system\",\"content\":\"Be brief.\"}},{{\"role\":\"user\",\"content\":\"{clean}\"}}],\"stream\":true}}"

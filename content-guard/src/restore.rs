@@ -98,20 +98,35 @@ impl Restorer {
     }
 
     /// Copies a text to `out` as far as the last token in it, with originals in place of tokens.
-    pub(crate) fn run(&self, text: &str, quoting: &mut Quoting, end: End, out: &mut String) -> Progress {
+    pub(crate) fn run(
+        &self,
+        text: &str,
+        quoting: &mut Quoting,
+        end: End,
+        out: &mut String,
+    ) -> Progress {
         let bytes = text.as_bytes();
         let mut copied = 0;
         let mut position = 0;
         while let Some(offset) = self.next_head(bytes, position) {
             position = position.saturating_add(offset);
-            let Some(byte) = bytes.get(position) else { break };
+            let Some(byte) = bytes.get(position) else {
+                break;
+            };
             match self.walk(bytes, position, *byte) {
                 Walk::Open if end == End::More => {
                     quoting.pass(text.get(copied..position).unwrap_or_default());
-                    return Progress { copied, certain: position };
+                    return Progress {
+                        copied,
+                        certain: position,
+                    };
                 }
                 Walk::Miss | Walk::Open => position = position.saturating_add(1),
-                Walk::Hit { end, label, original } => {
+                Walk::Hit {
+                    end,
+                    label,
+                    original,
+                } => {
                     let passed = text.get(copied..position).unwrap_or_default();
                     quoting.pass(passed);
                     out.push_str(passed);
@@ -122,7 +137,10 @@ impl Restorer {
             }
         }
         quoting.pass(text.get(copied..).unwrap_or_default());
-        Progress { copied, certain: text.len() }
+        Progress {
+            copied,
+            certain: text.len(),
+        }
     }
 
     /// How far on the next byte is that a token can start with.

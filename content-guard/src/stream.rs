@@ -15,8 +15,8 @@ pub enum Syntax {
     /// [`Syntax::Text`].
     Answer,
     /// A JSON document, such as the arguments of a tool call. Inside a string the original is escaped;
-    /// where the model wrote a token as a bare number, a card number is written as its digits and
-    /// anything else as a string, so that the document stays one.
+    /// a card number that the model wrote as a bare number is written as its digits. So the document
+    /// stays one. No other token can be a bare value of JSON.
     Json,
 }
 
@@ -58,12 +58,16 @@ impl StreamRestorer {
         text.push_str(piece);
         let mut out = String::new();
         let progress = self.restorer.run(&text, &mut self.quoting, end, &mut out);
-        self.held.push_str(text.get(progress.certain..).unwrap_or_default());
+        self.held
+            .push_str(text.get(progress.certain..).unwrap_or_default());
         if progress.copied == 0 {
             text.truncate(progress.certain);
             return text;
         }
-        out.push_str(text.get(progress.copied..progress.certain).unwrap_or_default());
+        out.push_str(
+            text.get(progress.copied..progress.certain)
+                .unwrap_or_default(),
+        );
         out
     }
 
@@ -139,11 +143,7 @@ impl Quoting {
             Self::JsonBare if label == Label::Card => {
                 out.extend(folded(original).chars().filter(char::is_ascii_digit));
             }
-            Self::JsonBare => {
-                out.push('"');
-                escape_into(original, out);
-                out.push('"');
-            }
+            Self::JsonBare => out.push_str(original),
         }
     }
 }

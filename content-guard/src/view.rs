@@ -11,30 +11,36 @@ pub(crate) const OTHER: u8 = 0x81;
 /// What the detectors read. Each byte is an ASCII character, [`LETTER`] or [`OTHER`].
 pub(crate) struct View<'t> {
     bytes: Cow<'t, [u8]>,
-    /// Written range of each byte; none where the view is the text itself.
-    written: Option<Vec<(usize, usize)>>,
+    /// The bytes of the view that do not simply follow the written byte before them, in order.
+    anchors: Vec<Anchor>,
+}
+
+/// A byte of the view and the written bytes that it stands for.
+struct Anchor {
+    byte: usize,
+    written: Range<usize>,
 }
 
 impl<'t> View<'t> {
     pub(crate) fn of(text: &'t str) -> Self {
         if text.is_ascii() && memchr::memchr(b'\\', text.as_bytes()).is_none() {
-            return Self {
-                bytes: Cow::Borrowed(text.as_bytes()),
-                written: None,
-            };
+            return Self { bytes: Cow::Borrowed(text.as_bytes()), anchors: Vec::new() };
         }
         let mut bytes = Vec::with_capacity(text.len());
-        let mut written = Vec::with_capacity(text.len());
-        for unit in Units::of(text) {
+        let mut anchors = Vec::new();
+        let mut units = Units::of(text);
+        loop {
+            bytes.extend_from_slice(units.take_plain());
+            let Some(unit) = units.next() else { break };
             if let Some(byte) = fold(unit.character).byte() {
+                anchors.push(Anchor { byte: bytes.len(), written: unit.start..unit.end });
                 bytes.push(byte);
-                written.push((unit.start, unit.end));
+            } else {
+                // Dropped: the next byte of the view stands for what is written behind it.
+                anchors.push(Anchor { byte: bytes.len(), written: unit.end..unit.end });
             }
         }
-        Self {
-            bytes: Cow::Owned(bytes),
-            written: Some(written),
-        }
+        Self { bytes: Cow::Owned(bytes), anchors }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -44,16 +50,25 @@ impl<'t> View<'t> {
     /// The written bytes of a range of the view. Characters that the view drops are inside when they
     /// stand between two bytes of the range. The ends are character boundaries.
     pub(crate) fn written(&self, range: Range<usize>) -> Range<usize> {
-        let Some(map) = &self.written else {
-            return range;
-        };
-        let start = map.get(range.start).map_or(0, |w| w.0);
-        let end = range
-            .end
-            .checked_sub(1)
-            .and_then(|last| map.get(last))
-            .map_or(start, |w| w.1);
+        let start = self.unit(range.start).start;
+        let end = range.end.checked_sub(1).map_or(start, |last| self.unit(last).end);
         start..end
+    }
+
+    /// The written bytes that one byte of the view stands for.
+    fn unit(&self, byte: usize) -> Range<usize> {
+        let behind = self.anchors.partition_point(|a| a.byte <= byte);
+        let Some(anchor) = behind.checked_sub(1).and_then(|i| self.anchors.get(i)) else {
+            return byte..byte.saturating_add(1);
+        };
+        if anchor.byte == byte && !anchor.written.is_empty() {
+            return anchor.written.clone();
+        }
+        // Plain bytes follow the anchor; one that stands for a dropped character is not a byte itself.
+        let own = usize::from(!anchor.written.is_empty());
+        let offset = byte.saturating_sub(anchor.byte).saturating_sub(own);
+        let start = anchor.written.end.saturating_add(offset);
+        start..start.saturating_add(1)
     }
 }
 
@@ -189,6 +204,14 @@ struct Units<'t> {
 impl<'t> Units<'t> {
     const fn of(text: &'t str) -> Self {
         Self { text, position: 0 }
+    }
+
+    /// Takes the ASCII characters ahead that stand for themselves.
+    fn take_plain(&mut self) -> &'t [u8] {
+        let rest = self.text.as_bytes().get(self.position..).unwrap_or_default();
+        let length = rest.iter().position(|b| !b.is_ascii() || *b == b'\\').unwrap_or(rest.len());
+        self.position = self.position.saturating_add(length);
+        rest.get(..length).unwrap_or_default()
     }
 }
 

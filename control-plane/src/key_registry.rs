@@ -194,7 +194,11 @@ fn wrapped_dek(row: &SqliteRow) -> Result<WrappedDek, StoreError> {
     let epoch: i64 = parsed(row.try_get("epoch"), TABLE, "epoch")?;
     let epoch = u32::try_from(epoch).ok().and_then(Epoch::new);
     Ok(WrappedDek {
-        key_id: KeyId::from_bytes(parsed(key_id.try_into().map_err(|_| "length"), TABLE, "key_id")?),
+        key_id: KeyId::from_bytes(parsed(
+            key_id.try_into().map_err(|_| "length"),
+            TABLE,
+            "key_id",
+        )?),
         scope: DekScope {
             tenant: parsed(TenantId::new(&text("tenant")?), TABLE, "tenant")?,
             purpose: parsed(text("purpose")?.parse(), TABLE, "purpose")?,
@@ -203,7 +207,10 @@ fn wrapped_dek(row: &SqliteRow) -> Result<WrappedDek, StoreError> {
                 name => Some(parsed(CollectionName::new(name), TABLE, "collection")?),
             },
         },
-        epoch: epoch.ok_or(StoreError::BadRow { table: TABLE, column: "epoch" })?,
+        epoch: epoch.ok_or(StoreError::BadRow {
+            table: TABLE,
+            column: "epoch",
+        })?,
         kek: kek_name(&text("kek")?)?,
         wrapped: parsed(row.try_get("wrapped"), TABLE, "wrapped")?,
     })

@@ -18,6 +18,8 @@
 
 mod bridge;
 mod dek;
+#[cfg(test)]
+mod golden;
 mod kdf;
 mod keyring;
 mod memory_registry;

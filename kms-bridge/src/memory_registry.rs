@@ -53,7 +53,11 @@ impl MemoryRegistry {
 
 impl State {
     fn refuse_shredded(&self, tenant: &TenantId) -> Result<(), RegistryError> {
-        if self.shredded.contains(tenant) { Err(RegistryError::Shredded) } else { Ok(()) }
+        if self.shredded.contains(tenant) {
+            Err(RegistryError::Shredded)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -72,7 +76,11 @@ impl KeyRegistry for MemoryRegistry {
     ) -> Result<KekName, RegistryError> {
         let mut state = self.state();
         state.refuse_shredded(tenant)?;
-        Ok(state.keks.entry(tenant.clone()).or_insert_with(|| kek.clone()).clone())
+        Ok(state
+            .keks
+            .entry(tenant.clone())
+            .or_insert_with(|| kek.clone())
+            .clone())
     }
 
     async fn current(&self, scope: &DekScope) -> Result<Option<WrappedDek>, RegistryError> {
@@ -84,7 +92,9 @@ impl KeyRegistry for MemoryRegistry {
 
     async fn find(&self, key_id: KeyId) -> Result<Option<WrappedDek>, RegistryError> {
         let state = self.state();
-        let Some(dek) = state.deks.get(&key_id) else { return Ok(None) };
+        let Some(dek) = state.deks.get(&key_id) else {
+            return Ok(None);
+        };
         state.refuse_shredded(&dek.scope.tenant)?;
         Ok(Some(dek.clone()))
     }

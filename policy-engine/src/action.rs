@@ -76,7 +76,9 @@ impl Action {
         if text == "*" {
             return Self::ALL.to_vec();
         }
-        let family = text.strip_suffix('*').filter(|prefix| prefix.ends_with('.'));
+        let family = text
+            .strip_suffix('*')
+            .filter(|prefix| prefix.ends_with('.'));
         Self::ALL
             .into_iter()
             .filter(|a| family.map_or(a.as_str() == text, |prefix| a.as_str().starts_with(prefix)))
@@ -115,7 +117,10 @@ pub struct UnknownAction;
 impl FromStr for Action {
     type Err = UnknownAction;
     fn from_str(text: &str) -> Result<Self, UnknownAction> {
-        Self::ALL.into_iter().find(|a| a.as_str() == text).ok_or(UnknownAction)
+        Self::ALL
+            .into_iter()
+            .find(|a| a.as_str() == text)
+            .ok_or(UnknownAction)
     }
 }
 
@@ -139,9 +144,21 @@ mod tests {
 
     #[test]
     fn stars_name_whole_families_only() {
-        assert_eq!(Action::named("model.*"), [Action::ModelChat, Action::ModelEmbed, Action::ModelList]);
+        assert_eq!(
+            Action::named("model.*"),
+            [Action::ModelChat, Action::ModelEmbed, Action::ModelList]
+        );
         assert_eq!(Action::named("*").len(), Action::ALL.len());
-        for text in ["mod*", "model.ch*", "", "model", "model.", "**", "Model.*", "*.chat"] {
+        for text in [
+            "mod*",
+            "model.ch*",
+            "",
+            "model",
+            "model.",
+            "**",
+            "Model.*",
+            "*.chat",
+        ] {
             assert_eq!(Action::named(text), [], "{text:?}");
         }
     }

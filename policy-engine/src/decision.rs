@@ -78,7 +78,11 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn denied(reason: ReasonCode) -> Self {
-        Self { verdict: Err(reason), matched: Arc::default(), unmet: Arc::default() }
+        Self {
+            verdict: Err(reason),
+            matched: Arc::default(),
+            unmet: Arc::default(),
+        }
     }
 }
 
@@ -127,9 +131,14 @@ impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             ReasonCode::NotPermitted => f.write_str("no rule of the policy allows this call"),
-            ReasonCode::Forbidden { rule } => write!(f, "rule {rule} of the policy denies this call"),
+            ReasonCode::Forbidden { rule } => {
+                write!(f, "rule {rule} of the policy denies this call")
+            }
             ReasonCode::ConditionError { rule } => {
-                write!(f, "the condition of rule {rule} could not be evaluated for this call")
+                write!(
+                    f,
+                    "the condition of rule {rule} could not be evaluated for this call"
+                )
             }
             ReasonCode::ObligationConflict => {
                 f.write_str("the rules that allow this call set terms that cannot all be kept")

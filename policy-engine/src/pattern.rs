@@ -51,12 +51,19 @@ impl Pattern {
         if upstream.is_some_and(|s| UpstreamName::new(s).is_err()) {
             return Err(BadPattern::Upstream);
         }
-        let most = if family == Some(Family::Vector) { 3 } else { usize::MAX };
+        let most = if family == Some(Family::Vector) {
+            3
+        } else {
+            usize::MAX
+        };
         let literal_or_star = segments.iter().filter(|s| **s != "**").count();
         if literal_or_star > most {
             return Err(BadPattern::Shape);
         }
-        Ok(Self { text: text.into(), family })
+        Ok(Self {
+            text: text.into(),
+            family,
+        })
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -80,7 +87,12 @@ fn check_segment(segment: &str, is_last: bool) -> Result<(), BadPattern> {
         "**" if is_last => Ok(()),
         "**" => Err(BadPattern::RestNotLast),
         text if text.contains('*') => Err(BadPattern::PartialWildcard),
-        text if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:@+".contains(&b)) => Ok(()),
+        text if text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-:@+".contains(&b)) =>
+        {
+            Ok(())
+        }
         _ => Err(BadPattern::Character),
     }
 }
@@ -124,10 +136,16 @@ mod tests {
             ("model/openai/gpt", "model/openai/GPT"),
         ];
         for (pattern, path) in yes {
-            assert!(Pattern::parse(pattern).unwrap().matches(path), "{pattern} {path}");
+            assert!(
+                Pattern::parse(pattern).unwrap().matches(path),
+                "{pattern} {path}"
+            );
         }
         for (pattern, path) in no {
-            assert!(!Pattern::parse(pattern).unwrap().matches(path), "{pattern} {path}");
+            assert!(
+                !Pattern::parse(pattern).unwrap().matches(path),
+                "{pattern} {path}"
+            );
         }
     }
 

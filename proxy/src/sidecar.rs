@@ -135,7 +135,7 @@ impl Sidecar {
     /// # Errors
     /// One line that says why not.
     pub fn readiness(&self) -> Result<(), &'static str> {
-        if self.ledger.health().is_writable() { Ok(()) } else { Err("the ledger cannot write") }
+        if matches!(self.ledger.health().writable, audit_log::Writable::Yes) { Ok(()) } else { Err("the ledger cannot write") }
     }
 
     /// Takes one request as a task of its own: a client that hangs up does not cancel its record.

@@ -24,6 +24,7 @@ def main():
     params.port = 0
     params.n_ctx = 2048
     params.n_parallel = 2
+    params.model_alias = {"gemma-3-270m"}
     server = xllamacpp.Server(params)
     print(json.dumps({"address": server.listening_address, "port": int(server.listening_address.rsplit(":", 1)[1])}), flush=True)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})

@@ -8,6 +8,10 @@ use crate::{
     http_client::{Answer, Caller},
     output::{self, Exit, Form},
 };
+use audit_log::{
+    VerifierKeys,
+    verify::{Verdict, verify_dir},
+};
 use clap::Args as ClapArgs;
 use http::Method;
 use proxy::Drained;
@@ -203,4 +207,73 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// Verifies the ledger, then a copy of it in which one byte of one record was changed.
+fn ledger(tour: &mut Tour, data: &DataDir) -> io::Result<()> {
+    let keys = std::fs::read_to_string(data.ledger_keys())?;
+    let keys = VerifierKeys::parse(&keys).map_err(io::Error::other)?;
+    let report = verify_dir(&data.ledger(), &keys, &mut |_| {});
+    let seen = format!("{} leaves, {} intents, {} outcomes", report.size, report.records.intents, report.records.outcomes);
+    let paired = report.records.intents > 0 && report.open_intents.is_empty();
+    tour.step("the ledger verifies, every intent with its outcome", report.verdict == Verdict::Sound && paired, seen);
+
+    let copy = tempfile::tempdir()?;
+    copy_tree(&data.ledger(), copy.path())?;
+    let entries = files(&copy.path().join("tile").join("entries"))?;
+    let target = entries.first().ok_or_else(|| io::Error::other("the ledger has no entries"))?;
+    let mut bytes = std::fs::read(target)?;
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 1;
+    }
+    std::fs::write(target, bytes)?;
+    let report = verify_dir(copy.path(), &keys, &mut |_| {});
+    let problem = report.problems.first().map_or_else(|| "no problem found".to_owned(), |p| p.what.clone());
+    tour.step("a copy with one changed bit does not", report.verdict == Verdict::Tampered, problem);
+    Ok(())
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    for file in files(from)? {
+        let relative = file.strip_prefix(from).map_err(io::Error::other)?;
+        let target = to.join(relative);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::copy(&file, &target)?;
+    }
+    Ok(())
+}
+
+fn report(form: Form, tour: &Tour, data: Option<&Path>) -> Exit {
+    let all = tour.0.iter().all(|step| step.holds == Holds::Yes);
+    match form {
+        Form::Json => {
+            let steps: Vec<Value> = tour
+                .0
+                .iter()
+                .map(|s| json!({ "promise": s.promise, "holds": s.holds == Holds::Yes, "seen": s.seen }))
+                .collect();
+            output::json(&json!({ "ok": all, "steps": steps, "data": data.map(|d| d.display().to_string()) }));
+        }
+        Form::Human => {
+            let rows = tour.0.iter().map(|step| {
+                let mark = if step.holds == Holds::Yes { "holds" } else { "BROKEN" };
+                vec![step.promise.to_owned(), mark.to_owned(), shortened(&step.seen)]
+            });
+            output::line(output::table(&["promise", "", "what was seen"], rows));
+            output::line("Vectors were kept in mode `preserving`: obfuscation, not confidentiality (docs/threat-model.md).");
+            if let Some(data) = data {
+                output::line(format!("The data is in {}.", data.display()));
+            }
+        }
+    }
+    if all { Exit::Ok } else { Exit::Failed }
+}
+
+fn shortened(text: &str) -> String {
+    const WIDTH: usize = 96;
+    let line = text.replace('\n', " ");
+    if line.chars().count() <= WIDTH { line } else { line.chars().take(WIDTH - 1).chain(['…']).collect() }
 }

@@ -79,7 +79,10 @@ proptest! {
     }
 
     #[test]
-    fn no_value_is_left_and_a_second_pass_changes_nothing(text in text()) {
+    fn no_value_is_left_and_a_second_pass_changes_nothing(
+        values in proptest::collection::vec(value(), 0..6), between in "( [a-z]{1,6})?[,;:!?\n<>\"]( [a-zäß日]{1,6} )?",
+    ) {
+        let text = values.join(&between);
         let (sent, _) = guarded(&text);
         prop_assert!(Scanner::standard().scan(&sent).is_empty(), "{}", sent);
         prop_assert_eq!(&guarded(&sent).0, &sent);
@@ -138,7 +141,7 @@ fn what_a_model_does_to_a_token_does_not_break_it() {
 }
 
 #[test]
-fn a_bare_number_in_arguments_becomes_a_number_or_a_string() {
+fn a_bare_card_number_in_arguments_stays_a_number() {
     let (sent, map) = guarded("card 4111 1111 1111 1111, phone +49 170 1234567");
     let tokens: Vec<&str> = sent.split([' ', ',']).filter(|w| w.len() > 10).collect();
     let restorer = Restorer::new(map);

@@ -116,7 +116,11 @@ impl LocalKeyring {
         files::private_dir(dir)?;
         let rng = SystemRandom::new();
         let root = root::open(dir, unlock, cost, &rng)?;
-        Ok(Self { dir: dir.to_owned(), root: Arc::new(root), rng })
+        Ok(Self {
+            dir: dir.to_owned(),
+            root: Arc::new(root),
+            rng,
+        })
     }
 
     /// Runs a blocking operation on the file of a KEK.
@@ -185,13 +189,16 @@ impl KekProvider for LocalKeyring {
     }
 
     async fn destroy(&self, kek: &KekName) -> Result<(), ProviderError> {
-        self.on_file(kek, |path, _, _| files::remove(path).map_err(of_kek_file)).await
+        self.on_file(kek, |path, _, _| files::remove(path).map_err(of_kek_file))
+            .await
     }
 }
 
 impl std::fmt::Debug for LocalKeyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalKeyring").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("LocalKeyring")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 

@@ -30,7 +30,11 @@ pub(super) struct Cost {
 
 impl Cost {
     /// The second recommended option of RFC 9106: 64 MiB, 3 passes, 4 lanes.
-    pub(super) const STANDARD: Self = Self { memory: 64 * 1024, passes: 3, lanes: 4 };
+    pub(super) const STANDARD: Self = Self {
+        memory: 64 * 1024,
+        passes: 3,
+        lanes: 4,
+    };
 
     /// Whether a root file may ask for it. The bounds keep a damaged file from taking all memory.
     const fn is_sane(self) -> bool {
@@ -93,7 +97,11 @@ pub(super) fn open(
         Unlock::Passphrase(_) => Kind::Passphrase(cost),
     };
     let root = derive(kind, &salt, unlock)?;
-    let file = RootFile { kind, salt, check: *root.check().expose() };
+    let file = RootFile {
+        kind,
+        salt,
+        check: *root.check().expose(),
+    };
     match files::create_private(&path, &file.to_bytes()) {
         Ok(()) => Ok(root),
         // Another process was faster: its root is the one that counts.
@@ -119,10 +127,14 @@ fn derive(kind: Kind, salt: &[u8; 32], unlock: &Unlock) -> Result<RootKey, Keyri
         (Kind::KeyFile, Unlock::KeyFile(path)) => read_key_file(path)?,
         (Kind::Passphrase(cost), Unlock::Passphrase(phrase)) => stretch(phrase, salt, cost)?,
         (Kind::KeyFile, Unlock::Passphrase(_)) => {
-            return Err(KeyringError::OtherUnlock { wanted: "a key file" });
+            return Err(KeyringError::OtherUnlock {
+                wanted: "a key file",
+            });
         }
         (Kind::Passphrase(_), Unlock::KeyFile(_)) => {
-            return Err(KeyringError::OtherUnlock { wanted: "a passphrase" });
+            return Err(KeyringError::OtherUnlock {
+                wanted: "a passphrase",
+            });
         }
     };
     Ok(RootKey(kdf::extract(salt, secret.expose())))
@@ -158,11 +170,13 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, KeyringError> {
 /// Makes the key file of a new keyring unless there is one.
 fn make_key_file(path: &Path, rng: &dyn SecureRandom) -> Result<(), KeyringError> {
     let mut secret = Plain::new([0_u8; 32]);
-    rng.fill(secret.expose_mut()).map_err(|_| KeyringError::NoResources)?;
+    rng.fill(secret.expose_mut())
+        .map_err(|_| KeyringError::NoResources)?;
     let mut line = Plain::new(String::with_capacity(65));
     for byte in secret.expose() {
         for nibble in [byte >> 4, byte & 15] {
-            line.expose_mut().extend(char::from_digit(u32::from(nibble), 16));
+            line.expose_mut()
+                .extend(char::from_digit(u32::from(nibble), 16));
         }
     }
     line.expose_mut().push('\n');
@@ -190,7 +204,9 @@ fn read_key_file(path: &Path) -> Result<Plain<[u8; 32]>, KeyringError> {
     }
     for (byte, pair) in secret.expose_mut().iter_mut().zip(digits.chunks_exact(2)) {
         for digit in pair {
-            let nibble = char::from(*digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+            let nibble = char::from(*digit)
+                .to_digit(16)
+                .and_then(|n| u8::try_from(n).ok());
             *byte = (*byte << 4) | nibble.ok_or_else(bad)?;
         }
     }
@@ -206,15 +222,27 @@ impl RootFile {
         let mut numbers = numbers
             .chunks_exact(4)
             .filter_map(|n| n.try_into().ok().map(u32::from_be_bytes));
-        let (kind, memory, passes, lanes) =
-            (numbers.next()?, numbers.next()?, numbers.next()?, numbers.next()?);
-        let cost = Cost { memory, passes, lanes };
+        let (kind, memory, passes, lanes) = (
+            numbers.next()?,
+            numbers.next()?,
+            numbers.next()?,
+            numbers.next()?,
+        );
+        let cost = Cost {
+            memory,
+            passes,
+            lanes,
+        };
         let kind = match kind {
             1 if (memory, passes, lanes) == (0, 0, 0) => Kind::KeyFile,
             2 if cost.is_sane() => Kind::Passphrase(cost),
             _ => return None,
         };
-        (magic == MAGIC).then_some(Self { kind, salt: *salt, check })
+        (magic == MAGIC).then_some(Self {
+            kind,
+            salt: *salt,
+            check,
+        })
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -223,7 +251,9 @@ impl RootFile {
             Kind::Passphrase(cost) => [2, cost.memory, cost.passes, cost.lanes],
         };
         let mut bytes = MAGIC.to_vec();
-        numbers.iter().for_each(|n| bytes.extend_from_slice(&n.to_be_bytes()));
+        numbers
+            .iter()
+            .for_each(|n| bytes.extend_from_slice(&n.to_be_bytes()));
         bytes.extend_from_slice(&self.salt);
         bytes.extend_from_slice(&self.check);
         bytes

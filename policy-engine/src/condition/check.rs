@@ -2,14 +2,23 @@
 
 use super::BadCondition;
 use super::scope::{Type, VARIABLES};
-use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators as op};
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators as op,
+};
 
 /// Checks that an expression is a condition.
 pub(super) fn check(root: &IdedExpr) -> Result<(), BadCondition> {
-    let mut checker = Checker { bound: Vec::new(), inside: Nesting::None };
+    let mut checker = Checker {
+        bound: Vec::new(),
+        inside: Nesting::None,
+        depth: 0,
+    };
     match checker.infer(root)? {
         Type::Bool => Ok(()),
-        _ => Err(bad("the condition does not give true or false", "compare with ==, <, in ...")),
+        _ => Err(bad(
+            "the condition does not give true or false",
+            "compare with ==, <, in ...",
+        )),
     }
 }
 
@@ -17,7 +26,11 @@ struct Checker {
     /// Variables that comprehensions bind, innermost last.
     bound: Vec<(String, Type)>,
     inside: Nesting,
+    depth: usize,
 }
+
+/// How deep an expression may be: it bounds the recursion of this check and of every evaluation.
+const MAX_DEPTH: usize = 48;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Nesting {
@@ -26,46 +39,75 @@ enum Nesting {
 }
 
 fn bad(message: impl Into<String>, hint: impl Into<String>) -> BadCondition {
-    BadCondition { message: message.into(), hint: hint.into() }
+    BadCondition {
+        message: message.into(),
+        hint: hint.into(),
+    }
 }
 
 fn mismatch(function: &str) -> BadCondition {
     let shown = function.trim_matches(|c| matches!(c, '_' | '@'));
-    bad(format!("operands of these types do not go with {shown}"), "see the guide for the types of variables")
+    bad(
+        format!("operands of these types do not go with {shown}"),
+        "see the guide for the types of variables",
+    )
 }
 
 impl Checker {
     fn infer(&mut self, expr: &IdedExpr) -> Result<Type, BadCondition> {
-        match &expr.expr {
+        if self.depth >= MAX_DEPTH {
+            return Err(bad(
+                "the condition is nested too deeply",
+                "split it over several rules",
+            ));
+        }
+        self.depth += 1;
+        let found = self.infer_one(&expr.expr);
+        self.depth -= 1;
+        found
+    }
+
+    fn infer_one(&mut self, expr: &Expr) -> Result<Type, BadCondition> {
+        match expr {
             Expr::Literal(literal) => literal_type(literal),
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
                 let (Expr::Ident(root), false) =
                     (&select.operand.expr, self.is_bound_select(&select.operand))
                 else {
-                    return Err(bad("only upstream., call., resource. and principal. have fields", known()));
+                    return Err(bad(
+                        "only upstream., call., resource. and principal. have fields",
+                        known(),
+                    ));
                 };
                 let field = self.variable(&format!("{root}.{}", select.field))?;
                 Ok(if select.test { Type::Bool } else { field })
             }
             Expr::List(list) => {
                 if !list.optional_indices.is_empty() {
-                    return Err(bad("optional elements are not supported", "leave the ? out"));
+                    return Err(bad(
+                        "optional elements are not supported",
+                        "leave the ? out",
+                    ));
                 }
                 let mut element = Type::Any;
                 for item in &list.elements {
                     let found = self.infer(item)?;
                     element = unify(&element, &found).ok_or_else(|| {
-                        bad("the elements of a list must be of one type", "write two lists")
+                        bad(
+                            "the elements of a list must be of one type",
+                            "write two lists",
+                        )
                     })?;
                 }
                 Ok(Type::List(Box::new(element)))
             }
             Expr::Call(call) => self.call(call),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
-            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {
-                Err(bad("map and struct literals are not supported", "use a list and in"))
-            }
+            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => Err(bad(
+                "map and struct literals are not supported",
+                "use a list and in",
+            )),
         }
     }
 
@@ -79,8 +121,8 @@ impl Checker {
         }
         VARIABLES
             .iter()
-            .find(|(n, ..)| *n == name)
-            .map(|(_, kind, _)| Type::from(*kind))
+            .find(|(n, _)| *n == name)
+            .map(|(_, kind)| Type::from(*kind))
             .ok_or_else(|| bad(format!("there is no variable {name}"), known()))
     }
 
@@ -114,17 +156,26 @@ impl Checker {
                 Ok(Type::Bool)
             }
             _ if FUNCTIONS.contains(&name) => Err(mismatch(name)),
-            _ => Err(bad(format!("there is no function {name}"), "size, startsWith, endsWith, contains")),
+            _ => Err(bad(
+                format!("there is no function {name}"),
+                "size, startsWith, endsWith, contains",
+            )),
         }
     }
 
     /// `exists`, `all`, `exists_one`, `map` and `filter`, as the parser expands them.
     fn comprehension(&mut self, c: &ComprehensionExpr) -> Result<Type, BadCondition> {
         if self.inside == Nesting::Comprehension {
-            return Err(bad("exists, all, map and filter cannot be nested", "use in, or two rules"));
+            return Err(bad(
+                "exists, all, map and filter cannot be nested",
+                "use in, or two rules",
+            ));
         }
         let Type::List(element) = self.infer(&c.iter_range)? else {
-            return Err(bad("exists, all, map and filter work on lists", "labels, principal.groups"));
+            return Err(bad(
+                "exists, all, map and filter work on lists",
+                "labels, principal.groups",
+            ));
         };
         if c.iter_var2.is_some() {
             return Err(bad("only one variable is supported here", "x, condition"));
@@ -183,12 +234,14 @@ fn literal_type(literal: &LiteralValue) -> Result<Type, BadCondition> {
         LiteralValue::Boolean(_) => Ok(Type::Bool),
         LiteralValue::Int(_) => Ok(Type::Int),
         LiteralValue::String(_) => Ok(Type::Text),
-        LiteralValue::Double(_) | LiteralValue::UInt(_) => {
-            Err(bad("only whole numbers are supported", "write 100, not 100.0 or 100u"))
-        }
-        LiteralValue::Null | LiteralValue::Bytes(_) => {
-            Err(bad("null and bytes are not supported", "test for a missing fact with has(...)"))
-        }
+        LiteralValue::Double(_) | LiteralValue::UInt(_) => Err(bad(
+            "only whole numbers are supported",
+            "write 100, not 100.0 or 100u",
+        )),
+        LiteralValue::Null | LiteralValue::Bytes(_) => Err(bad(
+            "null and bytes are not supported",
+            "test for a missing fact with has(...)",
+        )),
     }
 }
 
@@ -201,6 +254,6 @@ fn unify(a: &Type, b: &Type) -> Option<Type> {
 }
 
 fn known() -> String {
-    let names: Vec<&str> = VARIABLES.iter().map(|(n, ..)| *n).collect();
+    let names: Vec<&str> = VARIABLES.iter().map(|(n, _)| *n).collect();
     format!("known variables: {}", names.join(", "))
 }

@@ -12,6 +12,10 @@ use std::sync::{Arc, LazyLock};
 /// evaluation: no condition can hold a call up.
 const MAX_SOURCE: usize = 2048;
 
+/// How many brackets and `?` a condition may open, wherever they stand: it bounds the recursion of the parser,
+/// which [`crate::compile`] gives room for.
+const MAX_OPENED: usize = 32;
+
 /// The standard CEL functions, built once.
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
@@ -51,8 +55,17 @@ impl Condition {
                 hint: "split it over several rules".into(),
             });
         }
+        if source.bytes().filter(|b| b"([{?".contains(b)).count() > MAX_OPENED {
+            return Err(BadCondition {
+                message: format!("the condition opens more than {MAX_OPENED} brackets"),
+                hint: "split it over several rules".into(),
+            });
+        }
         let program = ENV.compile(source).map_err(|errors| BadCondition {
-            message: format!("the condition is not valid CEL: {}", first_line(&errors.to_string())),
+            message: format!(
+                "the condition is not valid CEL: {}",
+                first_line(&errors.to_string())
+            ),
             hint: "see the guide for the variables and operators".into(),
         })?;
         check::check(program.expression())?;
@@ -75,13 +88,19 @@ const fn fault(error: &cel::ExecutionError) -> ConditionFault {
     use cel::ExecutionError as E;
     match error {
         E::NoSuchKey(_) => ConditionFault::MissingFact,
-        E::DivisionByZero(_) | E::RemainderByZero(_) | E::Overflow(..) => ConditionFault::Arithmetic,
+        E::DivisionByZero(_) | E::RemainderByZero(_) | E::Overflow(..) => {
+            ConditionFault::Arithmetic
+        }
         _ => ConditionFault::Other,
     }
 }
 
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim_start_matches("ERROR: ").to_owned()
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("ERROR: ")
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The variables of conditions: their types, and their values for one call.
 
 use crate::facts::Query;
+use crate::names::Label;
+use crate::resource::Resource;
+
 use cel::common::types::{CelInt, CelList, CelMap, CelMapKey, CelString};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
-use crate::resource::Resource;
 
 /// The type of a variable or expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,23 +19,23 @@ pub(super) enum Type {
     Any,
 }
 
-/// Every variable, by its full name. `true` after the type: each call has it.
-pub(super) const VARIABLES: [(&str, Kind, Presence); 15] = [
-    ("labels", Kind::Texts, Presence::Always),
-    ("now", Kind::Int, Presence::Always),
-    ("tenant", Kind::Text, Presence::Always),
-    ("principal.id", Kind::Text, Presence::Always),
-    ("principal.groups", Kind::Texts, Presence::Always),
-    ("call.action", Kind::Text, Presence::Always),
-    ("call.workflow", Kind::Text, Presence::Sometimes),
-    ("call.purpose", Kind::Text, Presence::Sometimes),
-    ("call.tokens", Kind::Int, Presence::Always),
-    ("call.k", Kind::Int, Presence::Sometimes),
-    ("upstream.name", Kind::Text, Presence::Sometimes),
-    ("upstream.region", Kind::Text, Presence::Sometimes),
-    ("upstream.trust", Kind::Text, Presence::Sometimes),
-    ("resource.model", Kind::Text, Presence::Sometimes),
-    ("resource.collection", Kind::Text, Presence::Sometimes),
+/// Every variable, by its full name. A call may lack some: reading one that it lacks is an error, which denies.
+pub(super) const VARIABLES: [(&str, Kind); 15] = [
+    ("labels", Kind::Texts),
+    ("now", Kind::Int),
+    ("tenant", Kind::Text),
+    ("principal.id", Kind::Text),
+    ("principal.groups", Kind::Texts),
+    ("call.action", Kind::Text),
+    ("call.workflow", Kind::Text),
+    ("call.purpose", Kind::Text),
+    ("call.tokens", Kind::Int),
+    ("call.k", Kind::Int),
+    ("upstream.name", Kind::Text),
+    ("upstream.region", Kind::Text),
+    ("upstream.trust", Kind::Text),
+    ("resource.model", Kind::Text),
+    ("resource.collection", Kind::Text),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +43,6 @@ pub(super) enum Kind {
     Int,
     Text,
     Texts,
-}
-
-/// Whether each call has the variable. Reading one that the call lacks is an error, which denies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
-    Always,
-    Sometimes,
 }
 
 impl From<Kind> for Type {
@@ -69,7 +64,7 @@ impl Scope<'_> {
         let facts = query.facts;
         let upstream = query.resource.upstream();
         match name {
-            "labels" => Some(texts(facts.labels.iter().map(super::super::names::Label::as_str))),
+            "labels" => Some(texts(facts.labels.iter().map(Label::as_str))),
             "now" => int(facts.now),
             "tenant" => text(Some(query.tenant.as_str())),
             "principal.id" => text(Some(query.principal.as_str())),
@@ -96,7 +91,7 @@ impl Scope<'_> {
 
     /// A group of variables as a map, for `has(...)` and for the error when one is absent.
     fn group<'b>(&'b self, root: &str) -> Option<Box<dyn Val + 'b>> {
-        let fields = VARIABLES.iter().filter_map(|(name, ..)| {
+        let fields = VARIABLES.iter().filter_map(|(name, _)| {
             let field = name.strip_prefix(root)?.strip_prefix('.')?;
             Some((*name, field))
         });
@@ -114,7 +109,9 @@ impl Scope<'_> {
 
 impl VariableResolver for Scope<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        self.value(variable).or_else(|| self.group(variable)).map(CowVal::Owned)
+        self.value(variable)
+            .or_else(|| self.group(variable))
+            .map(CowVal::Owned)
     }
 }
 
@@ -124,11 +121,14 @@ fn text<'b>(text: Option<&'b str>) -> Option<Box<dyn Val + 'b>> {
 
 /// A number too large for CEL is left out: reading it is then an error, which denies.
 fn int<'b>(number: u64) -> Option<Box<dyn Val + 'b>> {
-    i64::try_from(number).ok().map(|n| Box::new(CelInt::from(n)) as Box<dyn Val + 'b>)
+    i64::try_from(number)
+        .ok()
+        .map(|n| Box::new(CelInt::from(n)) as Box<dyn Val + 'b>)
 }
 
 fn texts<'b>(all: impl Iterator<Item = &'b str>) -> Box<dyn Val + 'b> {
-    let list: Vec<Box<dyn Val + 'b>> =
-        all.map(|t| Box::new(CelString::from(t)) as Box<dyn Val + 'b>).collect();
+    let list: Vec<Box<dyn Val + 'b>> = all
+        .map(|t| Box::new(CelString::from(t)) as Box<dyn Val + 'b>)
+        .collect();
     Box::new(CelList::from(list))
 }

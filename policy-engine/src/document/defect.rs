@@ -25,7 +25,11 @@ impl fmt::Display for Defect {
             write!(f, "{}: ", self.key)?;
         }
         f.write_str(&self.message)?;
-        if self.hint.is_empty() { Ok(()) } else { write!(f, " ({})", self.hint) }
+        if self.hint.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", self.hint)
+        }
     }
 }
 

@@ -20,10 +20,19 @@ impl Source<'_> {
     }
 
     pub(super) fn place(&self, offset: usize, key: impl Into<String>) -> Place {
-        Place { file: Arc::clone(&self.file), line: self.line(offset), key: key.into() }
+        Place {
+            file: Arc::clone(&self.file),
+            line: self.line(offset),
+            key: key.into(),
+        }
     }
 
-    pub(super) fn report(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn report(
+        &mut self,
+        place: &Place,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.defects.push(place.defect(message, hint));
     }
 }
@@ -33,7 +42,6 @@ impl Source<'_> {
 pub(super) struct Found<'t> {
     pub(super) value: &'t DeValue<'t>,
     pub(super) place: Place,
-
 }
 
 /// One table being read. Keys that nobody asked for are defects: see [`Section::finish`].
@@ -45,7 +53,11 @@ pub(super) struct Section<'t> {
 
 impl<'t> Section<'t> {
     pub(super) const fn new(table: &'t DeTable<'t>, place: Place) -> Self {
-        Self { table, place, asked: Vec::new() }
+        Self {
+            table,
+            place,
+            asked: Vec::new(),
+        }
     }
 
     /// The section in a value, or a defect.
@@ -64,7 +76,11 @@ impl<'t> Section<'t> {
         Some(found(source, value, path))
     }
 
-    pub(super) fn required(&mut self, source: &mut Source<'_>, key: &'static str) -> Option<Found<'t>> {
+    pub(super) fn required(
+        &mut self,
+        source: &mut Source<'_>,
+        key: &'static str,
+    ) -> Option<Found<'t>> {
         let found = self.optional(source, key);
         if found.is_none() {
             source.report(&self.place, format!("the key {key} is missing"), "");
@@ -82,7 +98,10 @@ impl<'t> Section<'t> {
             entries.push((key.span().start, key.get_ref(), found));
         }
         entries.sort_by_key(|(at, ..)| *at);
-        entries.into_iter().map(|(_, key, found)| (key, found)).collect()
+        entries
+            .into_iter()
+            .map(|(_, key, found)| (key, found))
+            .collect()
     }
 
     /// Reports every key that no reader asked for.
@@ -91,19 +110,30 @@ impl<'t> Section<'t> {
             let name: &str = key.get_ref();
             if !self.asked.contains(&name) {
                 let place = source.place(key.span().start, join(&self.place.key, name));
-                source.report(&place, "there is no such key", format!("known here: {}", self.asked.join(", ")));
+                source.report(
+                    &place,
+                    "there is no such key",
+                    format!("known here: {}", self.asked.join(", ")),
+                );
             }
         }
     }
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 fn found<'t>(source: &Source<'_>, value: &'t Spanned<DeValue<'t>>, path: String) -> Found<'t> {
     let offset = value.span().start;
-    Found { value: value.get_ref(), place: source.place(offset, path) }
+    Found {
+        value: value.get_ref(),
+        place: source.place(offset, path),
+    }
 }
 
 pub(super) fn wrong_type(source: &mut Source<'_>, found: &Found<'_>, wanted: &str) {
@@ -153,12 +183,18 @@ pub(super) fn list<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec<Found<
         return Vec::new();
     };
     let items = array.iter().enumerate();
-    items.map(|(i, v)| self::found(source, v, format!("{}[{i}]", found.place.key))).collect()
+    items
+        .map(|(i, v)| self::found(source, v, format!("{}[{i}]", found.place.key)))
+        .collect()
 }
 
 /// A list, or one string that stands for a list of one.
 pub(super) fn one_or_list<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec<Found<'t>> {
-    if found.value.is_str() { vec![found.clone()] } else { list(source, found) }
+    if found.value.is_str() {
+        vec![found.clone()]
+    } else {
+        list(source, found)
+    }
 }
 
 /// One choice out of a fixed set, or a defect that names them.
@@ -172,8 +208,11 @@ pub(super) fn choice<T: Copy>(
     let chosen = all.iter().copied().find(|c| name(*c) == text);
     if chosen.is_none() {
         let names: Vec<&str> = all.iter().map(|c| name(*c)).collect();
-        source.report(&found.place, "there is no such choice", format!("one of: {}", names.join(", ")));
+        source.report(
+            &found.place,
+            "there is no such choice",
+            format!("one of: {}", names.join(", ")),
+        );
     }
     chosen
 }
-

@@ -93,11 +93,19 @@ impl Tenant {
     /// has, with this action and a pattern that matches. Were it to hold more, casbin would sort them out.
     fn question(&self, query: &Query<'_>, roles: &[Index]) -> Question {
         let path = query.resource.to_string();
-        let by_role = roles.iter().filter_map(|role| self.index.get(&(*role, query.action)));
-        let matches = |at: &Index| self.line(*at).is_some_and(|line| line.pattern.matches(&path));
+        let by_role = roles
+            .iter()
+            .filter_map(|role| self.index.get(&(*role, query.action)));
+        let matches = |at: &Index| {
+            self.line(*at)
+                .is_some_and(|line| line.pattern.matches(&path))
+        };
         let candidates: Vec<Index> = by_role.flatten().copied().filter(matches).collect();
-        let mut fitting: Vec<Index> =
-            candidates.iter().filter_map(|at| self.line(*at)).map(|line| line.rule).collect();
+        let mut fitting: Vec<Index> = candidates
+            .iter()
+            .filter_map(|at| self.line(*at))
+            .map(|line| line.rule)
+            .collect();
         fitting.sort_unstable();
         fitting.dedup();
         Question::new(candidates, fitting)
@@ -108,14 +116,18 @@ impl Tenant {
         let mut context = String::new();
         for at in fitting {
             let Some(rule) = self.rule(*at) else { continue };
-            let Some(condition) = &rule.when else { continue };
+            let Some(condition) = &rule.when else {
+                continue;
+            };
             match condition.evaluate(query) {
                 Ok(true) => {
                     let _ = write!(context, ";c{at}");
                 }
                 Ok(false) => {}
                 Err(_) => {
-                    return Err(Outcome::denied(ReasonCode::ConditionError { rule: rule.id.clone() }));
+                    return Err(Outcome::denied(ReasonCode::ConditionError {
+                        rule: rule.id.clone(),
+                    }));
                 }
             }
         }
@@ -141,12 +153,21 @@ impl Tenant {
             action: query.action.as_str(),
             context,
         };
-        referee.enforce(rows, self.links(query, &subject, &wanted).into_iter(), request)
+        referee.enforce(
+            rows,
+            self.links(query, &subject, &wanted).into_iter(),
+            request,
+        )
     }
 
     /// The `g` rows that can lead this caller to the wanted roles. Roles are expanded: no chain is longer
     /// than caller, group, role.
-    fn links(&self, query: &Query<'_>, subject: &str, wanted: &BTreeSet<Index>) -> Vec<(String, String)> {
+    fn links(
+        &self,
+        query: &Query<'_>,
+        subject: &str,
+        wanted: &BTreeSet<Index>,
+    ) -> Vec<(String, String)> {
         let mut links = Vec::new();
         let mut hold = |holder: &str, roles: &[Index]| {
             let before = links.len();
@@ -156,9 +177,16 @@ impl Tenant {
             links.len() > before
         };
         hold(subject, &[EVERYONE_AT]);
-        hold(subject, self.users.get(query.principal).map_or(&[], Vec::as_slice));
+        hold(
+            subject,
+            self.users.get(query.principal).map_or(&[], Vec::as_slice),
+        );
         let mut groups = Vec::new();
-        for (group, roles) in query.groups.iter().filter_map(|g| Some((g, self.groups.get(g)?))) {
+        for (group, roles) in query
+            .groups
+            .iter()
+            .filter_map(|g| Some((g, self.groups.get(g)?)))
+        {
             let group = format!("group:{group}");
             if hold(&group, roles) {
                 groups.push((subject.to_owned(), group));
@@ -170,19 +198,32 @@ impl Tenant {
 
     /// A role as casbin reads it: the prefix keeps a role from being taken for a user of the same name.
     fn role(&self, at: Index) -> Option<String> {
-        self.roles.get(usize::try_from(at).ok()?).map(|role| format!("role:{role}"))
+        self.roles
+            .get(usize::try_from(at).ok()?)
+            .map(|role| format!("role:{role}"))
     }
 
     /// The outcome that casbin's verdict means. A verdict that the index does not explain is a fault.
-    fn outcome(&self, fitting: &[Index], context: &str, allowed: bool) -> Result<Outcome, RefereeFault> {
+    fn outcome(
+        &self,
+        fitting: &[Index],
+        context: &str,
+        allowed: bool,
+    ) -> Result<Outcome, RefereeFault> {
         let (mut matched, mut unmet) = (Vec::new(), Vec::new());
         for at in fitting {
             let rule = self.rule(*at).ok_or(RefereeFault)?;
-            if applies(rule, *at, context) { matched.push(rule) } else { unmet.push(rule) }
+            if applies(rule, *at, context) {
+                matched.push(rule)
+            } else {
+                unmet.push(rule)
+            }
         }
         let deny = matched.iter().find(|rule| rule.effect == Effect::Deny);
         let verdict = match deny {
-            Some(rule) => Err(ReasonCode::Forbidden { rule: rule.id.clone() }),
+            Some(rule) => Err(ReasonCode::Forbidden {
+                rule: rule.id.clone(),
+            }),
             None if matched.is_empty() => Err(ReasonCode::NotPermitted),
             None => Obligations::merge(matched.iter().map(|rule| &rule.terms))
                 .map(Arc::new)
@@ -192,8 +233,13 @@ impl Tenant {
         if expected != allowed {
             return Err(RefereeFault);
         }
-        let ids = |rules: Vec<&Rule>| -> Arc<[RuleId]> { rules.iter().map(|r| r.id.clone()).collect() };
-        Ok(Outcome { verdict, matched: ids(matched), unmet: ids(unmet) })
+        let ids =
+            |rules: Vec<&Rule>| -> Arc<[RuleId]> { rules.iter().map(|r| r.id.clone()).collect() };
+        Ok(Outcome {
+            verdict,
+            matched: ids(matched),
+            unmet: ids(unmet),
+        })
     }
 
     /// A line as casbin reads it.

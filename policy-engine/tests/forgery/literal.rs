@@ -1,6 +1,10 @@
-//! A permit cannot be written down.
-use policy_engine::Permit;
+//! A permit cannot be written down, not even by one who holds a grant.
+use policy_engine::{Grant, Permit};
+
+fn forge(grant: Grant) -> Permit<String> {
+    Permit { call: "another call".to_owned(), grant }
+}
 
 fn main() {
-    let _: Permit<()> = Permit { call: (), grant: todo!() };
+    let _ = forge;
 }

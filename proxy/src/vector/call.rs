@@ -56,7 +56,10 @@ pub(crate) struct Create {
 
 /// Settings of the store's engine that are passed on: numbers and truth values under known names.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Tuning(pub(crate) Vec<(&'static str, Option<&'static str>, TuningValue)>);
+pub(crate) struct Tuning(pub(crate) Vec<Setting>);
+
+/// One setting: the path of its name, from the outermost part in, and its value.
+pub(crate) type Setting = (Vec<&'static str>, TuningValue);
 
 /// A setting's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -178,6 +181,11 @@ impl WriteOrdering {
 }
 
 impl VectorCall {
+    /// The collection that the call is about.
+    pub(crate) const fn collection(&self) -> Option<&CollectionName> {
+        self.collection.as_ref()
+    }
+
     /// The action that the policy decides on.
     pub(crate) const fn action(&self) -> Action {
         match &self.operation {

@@ -1,10 +1,11 @@
 //! One request to the store and its answer.
 
 use super::SealedRequest;
-use crate::upstream::UpstreamError;
+use async_trait::async_trait;
 use bytes::Bytes;
-use core::future::Future;
 use http::StatusCode;
+
+pub use crate::upstream::UpstreamError as ExchangeError;
 
 /// What the store answered.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub struct UpstreamAnswer {
 
 /// Sends sealed requests to one upstream. The pipeline implements it over the pooled client, bound to
 /// the recorded intent of the call.
-pub trait Exchange: Sync {
+#[async_trait]
+pub(crate) trait Exchange: Send + Sync {
     /// Sends one request and gives the whole answer, whatever its status.
-    fn send(&self, request: SealedRequest) -> impl Future<Output = Result<UpstreamAnswer, UpstreamError>> + Send;
+    async fn send(&self, request: SealedRequest) -> Result<UpstreamAnswer, ExchangeError>;
 }

@@ -35,7 +35,8 @@ pub(crate) use call::{
     Searches, Selector, Similar, Tuning, TuningValue, VectorCall, WriteOrdering,
 };
 pub use error::VectorError;
-pub use exchange::{Exchange, UpstreamAnswer};
+pub(crate) use exchange::Exchange;
+pub use exchange::{ExchangeError, UpstreamAnswer};
 pub(crate) use filter::{Condition, Filter, Match, MinShould, Scalar};
 pub use id::PointId;
 pub(crate) use output::{Answer, ClientAnswer, CollectionInfo, Hit, Output, PayloadChoice, PointView, VectorChoice};

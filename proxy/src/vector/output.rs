@@ -103,6 +103,10 @@ pub(crate) struct ClientAnswer {
     pub(crate) points: u64,
     /// Exchanges with the store.
     pub(crate) exchanges: u64,
+    /// The body of the store's last answer, as it came.
+    pub(crate) received: Bytes,
+    /// Bytes of all answers of the store.
+    pub(crate) received_bytes: usize,
     /// The store's name of the collection.
     pub(crate) physical: Option<PhysicalName>,
 }

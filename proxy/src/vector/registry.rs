@@ -1,14 +1,13 @@
 //! The map from a tenant's collections to the store's, and what was frozen when each was made.
 
+use async_trait::async_trait;
 use embedding_cipher::{Beta, Dimensions, Metric};
 use policy_engine::Mode;
 use ring::rand::SecureRandom;
 use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use vocab::{CollectionName, PrincipalId, TenantId, UpstreamName};
 
@@ -144,31 +143,29 @@ pub enum CollectionsError {
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
 }
 
-/// A future that a trait object can give.
-pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, CollectionsError>> + Send + 'a>>;
-
 /// The durable map of collections. Several processes may share it; what an operation returned is durable.
+#[async_trait]
 pub trait Collections: Send + Sync + 'static {
     /// The entry of a collection, whatever its state.
-    fn find<'a>(&'a self, key: &'a CollectionKey) -> Answering<'a, Option<CollectionEntry>>;
+    async fn find(&self, key: &CollectionKey) -> Result<Option<CollectionEntry>, CollectionsError>;
 
     /// Enters a collection in state `creating`, unless the name is taken: the first writer wins.
-    fn create<'a>(&'a self, entry: &'a CollectionEntry) -> Answering<'a, Creation>;
+    async fn create(&self, entry: &CollectionEntry) -> Result<Creation, CollectionsError>;
 
     /// Moves the collection of this key and physical name to its next state. `None` when there is no such
     /// collection in a state from which the step leads on.
-    fn advance<'a>(
-        &'a self,
-        key: &'a CollectionKey,
-        physical: &'a PhysicalName,
+    async fn advance(
+        &self,
+        key: &CollectionKey,
+        physical: &PhysicalName,
         step: Advance,
-    ) -> Answering<'a, Option<CollectionEntry>>;
+    ) -> Result<Option<CollectionEntry>, CollectionsError>;
 
     /// Removes a collection in state `deleting`. Removing one that is gone is no error.
-    fn remove<'a>(&'a self, key: &'a CollectionKey, physical: &'a PhysicalName) -> Answering<'a, ()>;
+    async fn remove(&self, key: &CollectionKey, physical: &PhysicalName) -> Result<(), CollectionsError>;
 
     /// The collections of a tenant at an upstream, by name, whatever their state.
-    fn list<'a>(&'a self, tenant: &'a TenantId, upstream: &'a UpstreamName) -> Answering<'a, Vec<CollectionEntry>>;
+    async fn list(&self, tenant: &TenantId, upstream: &UpstreamName) -> Result<Vec<CollectionEntry>, CollectionsError>;
 }
 
 /// A map in memory, for tests and examples; it is gone with the process.
@@ -176,63 +173,53 @@ pub trait Collections: Send + Sync + 'static {
 pub struct MemoryCollections(Mutex<BTreeMap<CollectionKey, CollectionEntry>>);
 
 impl MemoryCollections {
-    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<CollectionKey, CollectionEntry>) -> T) -> Result<T, CollectionsError> {
-        Ok(act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    fn map(&self) -> MutexGuard<'_, BTreeMap<CollectionKey, CollectionEntry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+#[async_trait]
 impl Collections for MemoryCollections {
-    fn find<'a>(&'a self, key: &'a CollectionKey) -> Answering<'a, Option<CollectionEntry>> {
-        let found = self.with(|map| map.get(key).cloned());
-        Box::pin(async { found })
+    async fn find(&self, key: &CollectionKey) -> Result<Option<CollectionEntry>, CollectionsError> {
+        Ok(self.map().get(key).cloned())
     }
 
-    fn create<'a>(&'a self, entry: &'a CollectionEntry) -> Answering<'a, Creation> {
-        let made = self.with(|map| match map.get(&entry.key) {
-            Some(taken) => Creation::Taken(taken.clone()),
-            None => {
-                let entry = CollectionEntry { state: CollectionState::Creating, ..entry.clone() };
-                map.insert(entry.key.clone(), entry.clone());
-                Creation::Created(entry)
-            }
-        });
-        Box::pin(async { made })
+    async fn create(&self, entry: &CollectionEntry) -> Result<Creation, CollectionsError> {
+        let mut map = self.map();
+        if let Some(taken) = map.get(&entry.key) {
+            return Ok(Creation::Taken(taken.clone()));
+        }
+        let entry = CollectionEntry { state: CollectionState::Creating, ..entry.clone() };
+        map.insert(entry.key.clone(), entry.clone());
+        Ok(Creation::Created(entry))
     }
 
-    fn advance<'a>(
-        &'a self,
-        key: &'a CollectionKey,
-        physical: &'a PhysicalName,
+    async fn advance(
+        &self,
+        key: &CollectionKey,
+        physical: &PhysicalName,
         step: Advance,
-    ) -> Answering<'a, Option<CollectionEntry>> {
+    ) -> Result<Option<CollectionEntry>, CollectionsError> {
         use CollectionState::{Creating, Deleting, Ready};
-        let moved = self.with(|map| {
-            let entry = map.get_mut(key).filter(|entry| entry.physical == *physical)?;
-            let to = match (step, entry.state) {
-                (Advance::Ready, Creating | Ready) => Ready,
-                (Advance::Deleting, _) => Deleting,
-                (Advance::Ready, Deleting) => return None,
-            };
-            entry.state = to;
-            Some(entry.clone())
-        });
-        Box::pin(async { moved })
+        let mut map = self.map();
+        let Some(entry) = map.get_mut(key).filter(|entry| entry.physical == *physical) else { return Ok(None) };
+        entry.state = match (step, entry.state) {
+            (Advance::Ready, Creating | Ready) => Ready,
+            (Advance::Deleting, _) => Deleting,
+            (Advance::Ready, Deleting) => return Ok(None),
+        };
+        Ok(Some(entry.clone()))
     }
 
-    fn remove<'a>(&'a self, key: &'a CollectionKey, physical: &'a PhysicalName) -> Answering<'a, ()> {
-        let removed = self.with(|map| {
-            let gone = map.get(key).is_some_and(|e| e.physical == *physical && e.state == CollectionState::Deleting);
-            if gone {
-                map.remove(key);
-            }
-        });
-        Box::pin(async { removed })
+    async fn remove(&self, key: &CollectionKey, physical: &PhysicalName) -> Result<(), CollectionsError> {
+        let mut map = self.map();
+        if map.get(key).is_some_and(|e| e.physical == *physical && e.state == CollectionState::Deleting) {
+            map.remove(key);
+        }
+        Ok(())
     }
 
-    fn list<'a>(&'a self, tenant: &'a TenantId, upstream: &'a UpstreamName) -> Answering<'a, Vec<CollectionEntry>> {
-        let listed = self.with(|map| {
-            map.values().filter(|e| e.key.tenant == *tenant && e.key.upstream == *upstream).cloned().collect()
-        });
-        Box::pin(async { listed })
+    async fn list(&self, tenant: &TenantId, upstream: &UpstreamName) -> Result<Vec<CollectionEntry>, CollectionsError> {
+        Ok(self.map().values().filter(|e| e.key.tenant == *tenant && e.key.upstream == *upstream).cloned().collect())
     }
 }
