@@ -5,7 +5,7 @@ use kms_bridge::KeyRegistry;
 use proxy::{
     identity::{KeyStatus, UnixSeconds, VirtualKey, VirtualKeys, VirtualKeysUnavailable},
     vector::{
-        Advance, Answering, CollectionEntry, CollectionKey, CollectionState, Collections, CollectionsError, Creation,
+        Advance, CollectionEntry, CollectionKey, CollectionState, Collections, CollectionsError, Creation,
         Distance, PhysicalName,
     },
 };
@@ -142,48 +142,41 @@ fn entry(row: stored::CollectionRow) -> Result<CollectionEntry, CollectionsError
     })
 }
 
+#[async_trait::async_trait]
 impl Collections for StoredCollections {
-    fn find<'a>(&'a self, key: &'a CollectionKey) -> Answering<'a, Option<CollectionEntry>> {
-        Box::pin(async move { self.0.0.find_collection(&stored_key(key)).await.map_err(fault)?.map(entry).transpose() })
+    async fn find(&self, key: &CollectionKey) -> Result<Option<CollectionEntry>, CollectionsError> {
+        self.0.0.find_collection(&stored_key(key)).await.map_err(fault)?.map(entry).transpose()
     }
 
-    fn create<'a>(&'a self, new: &'a CollectionEntry) -> Answering<'a, Creation> {
-        Box::pin(async move {
-            let physical = stored_name(&new.physical)?;
-            let made = self.0.0.create_collection(&stored_key(&new.key), &physical, &stored_spec(new)).await;
-            match made.map_err(fault)? {
-                stored::Creation::Created(row) => entry(row).map(Creation::Created),
-                stored::Creation::Taken(row) => entry(row).map(Creation::Taken),
-            }
-        })
+    async fn create(&self, new: &CollectionEntry) -> Result<Creation, CollectionsError> {
+        let physical = stored_name(&new.physical)?;
+        let made = self.0.0.create_collection(&stored_key(&new.key), &physical, &stored_spec(new)).await;
+        match made.map_err(fault)? {
+            stored::Creation::Created(row) => entry(row).map(Creation::Created),
+            stored::Creation::Taken(row) => entry(row).map(Creation::Taken),
+        }
     }
 
-    fn advance<'a>(
-        &'a self,
-        key: &'a CollectionKey,
-        physical: &'a PhysicalName,
+    async fn advance(
+        &self,
+        key: &CollectionKey,
+        physical: &PhysicalName,
         step: Advance,
-    ) -> Answering<'a, Option<CollectionEntry>> {
-        Box::pin(async move {
-            let step = match step {
-                Advance::Ready => stored::Advance::Ready,
-                Advance::Deleting => stored::Advance::Deleting,
-            };
-            let moved = self.0.0.advance_collection(&stored_key(key), &stored_name(physical)?, step).await;
-            moved.map_err(fault)?.map(entry).transpose()
-        })
+    ) -> Result<Option<CollectionEntry>, CollectionsError> {
+        let step = match step {
+            Advance::Ready => stored::Advance::Ready,
+            Advance::Deleting => stored::Advance::Deleting,
+        };
+        let moved = self.0.0.advance_collection(&stored_key(key), &stored_name(physical)?, step).await;
+        moved.map_err(fault)?.map(entry).transpose()
     }
 
-    fn remove<'a>(&'a self, key: &'a CollectionKey, physical: &'a PhysicalName) -> Answering<'a, ()> {
-        Box::pin(async move {
-            self.0.0.remove_collection(&stored_key(key), &stored_name(physical)?).await.map_err(fault)
-        })
+    async fn remove(&self, key: &CollectionKey, physical: &PhysicalName) -> Result<(), CollectionsError> {
+        self.0.0.remove_collection(&stored_key(key), &stored_name(physical)?).await.map_err(fault)
     }
 
-    fn list<'a>(&'a self, tenant: &'a TenantId, upstream: &'a UpstreamName) -> Answering<'a, Vec<CollectionEntry>> {
-        Box::pin(async move {
-            let rows = self.0.0.collections(tenant, upstream).await.map_err(fault)?;
-            rows.into_iter().map(entry).collect()
-        })
+    async fn list(&self, tenant: &TenantId, upstream: &UpstreamName) -> Result<Vec<CollectionEntry>, CollectionsError> {
+        let rows = self.0.0.collections(tenant, upstream).await.map_err(fault)?;
+        rows.into_iter().map(entry).collect()
     }
 }

@@ -24,7 +24,10 @@ struct Anchor {
 impl<'t> View<'t> {
     pub(crate) fn of(text: &'t str) -> Self {
         if text.is_ascii() && memchr::memchr(b'\\', text.as_bytes()).is_none() {
-            return Self { bytes: Cow::Borrowed(text.as_bytes()), anchors: Vec::new() };
+            return Self {
+                bytes: Cow::Borrowed(text.as_bytes()),
+                anchors: Vec::new(),
+            };
         }
         let mut bytes = Vec::with_capacity(text.len());
         let mut anchors = Vec::new();
@@ -33,14 +36,23 @@ impl<'t> View<'t> {
             bytes.extend_from_slice(units.take_plain());
             let Some(unit) = units.next() else { break };
             if let Some(byte) = fold(unit.character).byte() {
-                anchors.push(Anchor { byte: bytes.len(), written: unit.start..unit.end });
+                anchors.push(Anchor {
+                    byte: bytes.len(),
+                    written: unit.start..unit.end,
+                });
                 bytes.push(byte);
             } else {
                 // Dropped: the next byte of the view stands for what is written behind it.
-                anchors.push(Anchor { byte: bytes.len(), written: unit.end..unit.end });
+                anchors.push(Anchor {
+                    byte: bytes.len(),
+                    written: unit.end..unit.end,
+                });
             }
         }
-        Self { bytes: Cow::Owned(bytes), anchors }
+        Self {
+            bytes: Cow::Owned(bytes),
+            anchors,
+        }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -51,7 +63,10 @@ impl<'t> View<'t> {
     /// stand between two bytes of the range. The ends are character boundaries.
     pub(crate) fn written(&self, range: Range<usize>) -> Range<usize> {
         let start = self.unit(range.start).start;
-        let end = range.end.checked_sub(1).map_or(start, |last| self.unit(last).end);
+        let end = range
+            .end
+            .checked_sub(1)
+            .map_or(start, |last| self.unit(last).end);
         start..end
     }
 
@@ -208,8 +223,15 @@ impl<'t> Units<'t> {
 
     /// Takes the ASCII characters ahead that stand for themselves.
     fn take_plain(&mut self) -> &'t [u8] {
-        let rest = self.text.as_bytes().get(self.position..).unwrap_or_default();
-        let length = rest.iter().position(|b| !b.is_ascii() || *b == b'\\').unwrap_or(rest.len());
+        let rest = self
+            .text
+            .as_bytes()
+            .get(self.position..)
+            .unwrap_or_default();
+        let length = rest
+            .iter()
+            .position(|b| !b.is_ascii() || *b == b'\\')
+            .unwrap_or(rest.len());
         self.position = self.position.saturating_add(length);
         rest.get(..length).unwrap_or_default()
     }

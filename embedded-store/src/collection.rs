@@ -1,6 +1,7 @@
 //! One collection: the engine's shard, its redo log, and the order in which the two are used.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use qdrant_edge::{EdgeConfig, EdgeShard, OperationResult, UpdateOperation};
 use serde_json::{Map, Value};
 
+use crate::duplicates;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::locks::{lock, read, write};
@@ -23,6 +25,10 @@ const REDO_LIMIT_BYTES: u64 = 32 << 20;
 const FREE_BYTES_NEEDED: u64 = 256 << 20;
 /// Points written between two looks at whether segments should be merged or indexed.
 const POINTS_PER_TIDYING: usize = 5_000;
+
+/// The file that is there while the engine optimises. Found on opening, it tells of an optimisation that was
+/// killed, and perhaps of points in two segments.
+const OPTIMIZING: &str = "optimizing";
 
 /// What a writer waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,16 +67,25 @@ struct Journal {
 
 impl Collection {
     /// Makes a new collection in a directory that does not exist yet.
-    pub(crate) fn create(dir: &Path, name: Name, config: EdgeConfig, metadata: Map<String, Value>) -> Result<Self, Fault> {
+    pub(crate) fn create(
+        dir: &Path,
+        name: Name,
+        config: EdgeConfig,
+        metadata: Map<String, Value>,
+    ) -> Result<Self, Fault> {
         require_space(dir.parent().unwrap_or(dir))?;
         let shard = dir.join("shard");
         fs::create_dir_all(&shard).map_err(Fault::io("creating the collection's directory"))?;
         let engine = Engine::create(&shard, config)?;
         engine.flush()?;
-        let (redo, _) = RedoLog::open(&redo_path(dir)).map_err(Fault::io("creating the redo log"))?;
+        let (redo, _) =
+            RedoLog::open(&redo_path(dir)).map_err(Fault::io("creating the redo log"))?;
         let manifest = Manifest::new(name.as_str().into(), metadata);
-        manifest.write(dir).map_err(Fault::io("writing the manifest"))?;
-        sync_dir(dir.parent().unwrap_or(dir)).map_err(Fault::io("syncing the store's directory"))?;
+        manifest
+            .write(dir)
+            .map_err(Fault::io("writing the manifest"))?;
+        sync_dir(dir.parent().unwrap_or(dir))
+            .map_err(Fault::io("syncing the store's directory"))?;
         Ok(Self::assemble(dir, name, manifest.metadata, engine, redo))
     }
 
@@ -78,7 +93,8 @@ impl Collection {
     pub(crate) fn load(dir: &Path, manifest: Manifest) -> Result<Self, Fault> {
         let name = Name::new(&manifest.name)?;
         let engine = Engine::load(&dir.join("shard"))?;
-        let (mut redo, operations) = RedoLog::open(&redo_path(dir)).map_err(Fault::io("reading the redo log"))?;
+        let (mut redo, operations) =
+            RedoLog::open(&redo_path(dir)).map_err(Fault::io("reading the redo log"))?;
         let replayed = operations.len();
         for operation in operations {
             let operation = engine.read(|shard| resolve::without_deleted(shard, operation))?;
@@ -88,22 +104,40 @@ impl Collection {
                 Err(error) => return Err(error),
             }
         }
-        if replayed > 0 {
+        let interrupted = dir.join(OPTIMIZING).exists();
+        if interrupted {
+            remove_duplicates(&engine, &mut redo)?;
+        }
+        if replayed > 0 || interrupted {
             engine.flush()?;
+            unmark(dir).map_err(Fault::io("removing the mark of an optimisation"))?;
             redo.clear().map_err(Fault::io("clearing the redo log"))?;
-            tracing::info!(collection = name.as_str(), replayed, "replayed writes after an unclean end");
+            tracing::info!(
+                collection = name.as_str(),
+                replayed,
+                "replayed writes after an unclean end"
+            );
         }
         Ok(Self::assemble(dir, name, manifest.metadata, engine, redo))
     }
 
-    fn assemble(dir: &Path, name: Name, metadata: Map<String, Value>, engine: Engine, redo: RedoLog) -> Self {
+    fn assemble(
+        dir: &Path,
+        name: Name,
+        metadata: Map<String, Value>,
+        engine: Engine,
+        redo: RedoLog,
+    ) -> Self {
         Self {
             name,
             metadata,
             dir: dir.into(),
             engine: RwLock::new(Some(engine)),
             redo_file: redo.handle(),
-            writer: Mutex::new(Journal { redo, optimizing: false }),
+            writer: Mutex::new(Journal {
+                redo,
+                optimizing: false,
+            }),
             appended: AtomicU64::new(0),
             synced: Mutex::new(0),
             failed: AtomicBool::new(false),
@@ -129,7 +163,10 @@ impl Collection {
     }
 
     /// Runs a read on the engine. Blocks; may run beside writes.
-    pub(crate) fn read<T>(&self, f: impl FnOnce(&EdgeShard) -> OperationResult<T>) -> Result<T, Fault> {
+    pub(crate) fn read<T>(
+        &self,
+        f: impl FnOnce(&EdgeShard) -> OperationResult<T>,
+    ) -> Result<T, Fault> {
         self.with_engine(|engine| engine.read(f))
     }
 
@@ -151,13 +188,19 @@ impl Collection {
         }
         let operation = engine.read(|shard| resolve::by_ids(shard, operation))?;
         let points = operation.point_ids().map_or(1, |ids| ids.len());
-        let mark = journal.redo.append(&operation).map_err(Fault::io("appending to the redo log"))?;
+        let mark = journal
+            .redo
+            .append(&operation)
+            .map_err(Fault::io("appending to the redo log"))?;
         let number = self.appended.fetch_add(1, Ordering::AcqRel) + 1;
         if let Err(error) = engine.apply(operation) {
             if !matches!(error, Fault::WrongInput(_) | Fault::NoPoint(_)) {
                 self.failed.store(true, Ordering::Release);
             }
-            journal.redo.cut(mark).map_err(|e| self.fail("cutting the redo log", e))?;
+            journal
+                .redo
+                .cut(mark)
+                .map_err(|e| self.fail("cutting the redo log", e))?;
             return Err(error);
         }
         self.untidied.fetch_add(points, Ordering::Relaxed);
@@ -174,7 +217,9 @@ impl Collection {
             return Ok(());
         }
         let appended = self.appended.load(Ordering::Acquire);
-        self.redo_file.sync_data().map_err(|e| self.fail("syncing the redo log", e))?;
+        self.redo_file
+            .sync_data()
+            .map_err(|e| self.fail("syncing the redo log", e))?;
         *synced = appended;
         Ok(())
     }
@@ -187,8 +232,13 @@ impl Collection {
         if self.failed.load(Ordering::Acquire) {
             return Err(Fault::Failed);
         }
-        engine.flush().inspect_err(|_| self.failed.store(true, Ordering::Release))?;
-        journal.redo.clear().map_err(|e| self.fail("clearing the redo log", e))?;
+        engine
+            .flush()
+            .inspect_err(|_| self.failed.store(true, Ordering::Release))?;
+        journal
+            .redo
+            .clear()
+            .map_err(|e| self.fail("clearing the redo log", e))?;
         *lock(&self.synced) = self.appended.load(Ordering::Acquire);
         Ok(())
     }
@@ -200,7 +250,8 @@ impl Collection {
 
     /// Claims the tidying that is due, if any; the claimant must call [`tidy`](Self::tidy).
     pub(crate) fn claim_tidying(&self) -> bool {
-        self.untidied.load(Ordering::Relaxed) >= POINTS_PER_TIDYING && !self.tidying.swap(true, Ordering::AcqRel)
+        self.untidied.load(Ordering::Relaxed) >= POINTS_PER_TIDYING
+            && !self.tidying.swap(true, Ordering::AcqRel)
     }
 
     /// Merges, vacuums and indexes what the engine finds worth while, and shortens its log. Blocks, perhaps for
@@ -214,11 +265,13 @@ impl Collection {
 
     fn tidy_claimed(&self) -> Result<(), Fault> {
         let reopen = self.with_engine(|engine| {
+            mark(&self.dir).map_err(Fault::io("marking an optimisation"))?;
             lock(&self.writer).optimizing = true;
             let optimized = engine.optimize();
             lock(&self.writer).optimizing = false;
             optimized?;
             self.settle(engine, &mut lock(&self.writer))?;
+            unmark(&self.dir).map_err(Fault::io("removing the mark of an optimisation"))?;
             Ok(engine.wants_reopening())
         })?;
         if reopen && let Some(engine) = write(&self.engine).as_mut() {
@@ -230,7 +283,9 @@ impl Collection {
     /// Flushes and closes the engine. Every later call answers that there is no such collection.
     pub(crate) fn close(&self) -> Result<(), Fault> {
         let settled = self.flush();
-        let closed = write(&self.engine).take().map_or(Ok(()), |mut engine| engine.close());
+        let closed = write(&self.engine)
+            .take()
+            .map_or(Ok(()), |mut engine| engine.close());
         settled.and(closed)
     }
 
@@ -252,9 +307,36 @@ impl Collection {
         }
     }
 
-    fn fail(&self, doing: &'static str, error: std::io::Error) -> Fault {
+    fn fail(&self, doing: &'static str, error: io::Error) -> Fault {
         self.failed.store(true, Ordering::Release);
         Fault::io(doing)(error)
+    }
+}
+
+fn remove_duplicates(engine: &Engine, redo: &mut RedoLog) -> Result<(), Fault> {
+    for group in engine.read(duplicates::find)?.chunks(1_000) {
+        let (deletion, restoration) = engine.read(|shard| duplicates::rewrite(shard, group))?;
+        redo.append(&restoration)
+            .map_err(Fault::io("appending to the redo log"))?;
+        redo.handle()
+            .sync_data()
+            .map_err(Fault::io("syncing the redo log"))?;
+        // Killed here, the next opening replays the restoration.
+        engine.apply(deletion)?;
+        engine.apply(restoration)?;
+    }
+    Ok(())
+}
+
+fn mark(dir: &Path) -> io::Result<()> {
+    File::create(dir.join(OPTIMIZING))?;
+    sync_dir(dir)
+}
+
+fn unmark(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(OPTIMIZING)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -263,7 +345,8 @@ fn redo_path(dir: &Path) -> PathBuf {
 }
 
 fn require_space(dir: &Path) -> Result<(), Fault> {
-    let stat = rustix::fs::statvfs(dir).map_err(|e| Fault::io("asking for the free disk space")(e.into()))?;
+    let stat = rustix::fs::statvfs(dir)
+        .map_err(|e| Fault::io("asking for the free disk space")(e.into()))?;
     if stat.f_bavail.saturating_mul(stat.f_frsize) < FREE_BYTES_NEEDED {
         return Err(Fault::DiskFull);
     }

@@ -55,7 +55,9 @@ pub(crate) enum Fault {
     },
     /// Store: an earlier sync or engine failure left the collection in doubt; it takes no writes
     /// until the store is opened again.
-    #[error("Service internal error: the collection takes no writes after an earlier storage failure; restart the store")]
+    #[error(
+        "Service internal error: the collection takes no writes after an earlier storage failure; restart the store"
+    )]
     Failed,
     /// Store: it is being closed.
     #[error("Service unavailable: the embedded store is closed")]
@@ -99,7 +101,9 @@ impl Fault {
 impl From<OperationError> for Fault {
     fn from(error: OperationError) -> Self {
         match error {
-            OperationError::PointIdError { missed_point_id } => Self::NoPoint(missed_point_id.to_string()),
+            OperationError::PointIdError { missed_point_id } => {
+                Self::NoPoint(missed_point_id.to_string())
+            }
             OperationError::WrongVectorDimension { .. }
             | OperationError::VectorNameNotExists { .. }
             | OperationError::TypeError { .. }

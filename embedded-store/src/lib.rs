@@ -31,6 +31,7 @@
 
 mod api;
 mod collection;
+mod duplicates;
 mod engine;
 mod fault;
 mod locks;

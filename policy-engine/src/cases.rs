@@ -85,7 +85,13 @@ fn differences(test: &TestDef, decision: &Decision) -> Vec<String> {
         .map(|rule| rule.as_str())
         .collect();
     match (expect.effect, decision.verdict()) {
-        (Effect::Allow, Err(reason)) => wrong.push(format!("expected allow, got deny: {reason}")),
+        (Effect::Allow, Err(reason)) => {
+            let why = decision.fault().map(|fault| format!(": {fault}"));
+            wrong.push(format!(
+                "expected allow, got deny: {reason}{}",
+                why.unwrap_or_default()
+            ));
+        }
         (Effect::Deny, Ok(_)) => wrong.push(format!(
             "expected deny, got allow by {}",
             matched.join(", ")

@@ -1,5 +1,6 @@
 //! What a decision says.
 
+use crate::condition::ConditionFault;
 use crate::names::RuleId;
 use crate::obligations::Obligations;
 use crate::set::PolicyDigest;
@@ -74,6 +75,7 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Result<Arc<Obligations>, ReasonCode>,
     pub(crate) matched: Arc<[RuleId]>,
     pub(crate) unmet: Arc<[RuleId]>,
+    pub(crate) fault: Option<ConditionFault>,
 }
 
 impl Outcome {
@@ -82,6 +84,7 @@ impl Outcome {
             verdict: Err(reason),
             matched: Arc::default(),
             unmet: Arc::default(),
+            fault: None,
         }
     }
 }
@@ -105,6 +108,12 @@ impl Decision {
     #[must_use]
     pub fn unmet(&self) -> &[RuleId] {
         &self.outcome.unmet
+    }
+
+    /// Why the condition of the rule that [`ReasonCode::ConditionError`] names failed, for its author.
+    #[must_use]
+    pub fn fault(&self) -> Option<ConditionFault> {
+        self.outcome.fault
     }
 
     /// The digest of the policy that decided.

@@ -17,7 +17,7 @@ impl From<&KeyError> for Failure {
             KeyError::OtherScope => (StatusCode::BAD_GATEWAY, "sealed_for_another_scope"),
             KeyError::KekLost => (StatusCode::SERVICE_UNAVAILABLE, "kek_lost"),
             KeyError::Shredded => (StatusCode::GONE, "tenant_shredded"),
-            KeyError::Provider(ProviderError::Denied) => (StatusCode::SERVICE_UNAVAILABLE, "kms_denied"),
+            KeyError::Provider(ProviderError::Denied(_)) => (StatusCode::SERVICE_UNAVAILABLE, "kms_denied"),
             KeyError::Provider(_) => (StatusCode::SERVICE_UNAVAILABLE, "kms_unavailable"),
             KeyError::Registry(_) => (StatusCode::SERVICE_UNAVAILABLE, "key_registry_unavailable"),
             KeyError::NoRandomness => (StatusCode::INTERNAL_SERVER_ERROR, "no_randomness"),

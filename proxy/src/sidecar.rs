@@ -9,7 +9,7 @@ use crate::{
     metrics::Metrics,
     ops, pipeline,
     upstream::{SetupError, Upstream},
-    vector::Collections,
+    vector::{Collections, VectorPlane},
 };
 use arc_swap::{ArcSwap, Guard};
 use audit_log::Ledger;
@@ -63,7 +63,7 @@ pub struct Sidecar {
     authenticator: Authenticator,
     policy: ArcSwap<PolicySet>,
     keys: Arc<KeyBridge>,
-    collections: Arc<dyn Collections>,
+    vectors: Arc<VectorPlane>,
     ledger: Ledger,
     scanner: Scanner,
     metrics: Metrics,
@@ -112,8 +112,8 @@ impl Sidecar {
         &self.keys
     }
 
-    pub(crate) const fn collections(&self) -> &Arc<dyn Collections> {
-        &self.collections
+    pub(crate) const fn vectors(&self) -> &Arc<VectorPlane> {
+        &self.vectors
     }
 
     pub(crate) const fn ledger(&self) -> &Ledger {
@@ -186,8 +186,8 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Running, StartError>
         upstreams,
         authenticator: parts.authenticator,
         policy: ArcSwap::from_pointee(parts.policy),
+        vectors: Arc::new(VectorPlane::new(Arc::clone(&parts.keys), parts.collections)),
         keys: parts.keys,
-        collections: parts.collections,
         ledger: parts.ledger,
         scanner: Scanner::standard(),
         metrics: Metrics::default(),

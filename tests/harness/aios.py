@@ -7,7 +7,7 @@ import subprocess
 import urllib.request
 
 from .issuer import AUDIENCE
-from .process import Process, accepts, free_ports, wait_until
+from .process import Process, free_ports, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -60,13 +60,10 @@ class EmbeddedStore:
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.data = directory / "vectors"
-        (self.port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{self.port}"
-        argv = [binary(), "embedded-store", "--dir", self.data, "--listen", f"127.0.0.1:{self.port}"]
+        argv = [binary(), "embedded-store", "--dir", self.data, "--listen", "127.0.0.1:0"]
         self.process = Process(argv, directory / "store.log")
-        wait_until(lambda: accepts(self.port) or not self.process.alive(), "the embedded store listens")
-        if not self.process.alive():
-            raise AssertionError(self.process.tail())
+        self.url = json.loads(self.process.line())["url"]
+        self.port = int(self.url.rsplit(":", 1)[1])
 
     def stop(self):
         """End it."""

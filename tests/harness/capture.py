@@ -103,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
                 seen.answer += part
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             self.wfile.write(b"0\r\n\r\n")
-        except OSError:
+        except (OSError, http.client.HTTPException):
+            # A cut is passed on as a cut: no final chunk.
             self.close_connection = True
         finally:
             upstream.close()

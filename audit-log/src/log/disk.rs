@@ -24,7 +24,10 @@ impl IoFailure {
     /// A failed flush never counts: what it lost is unknown.
     pub(crate) fn is_full(&self) -> bool {
         self.action != FLUSH
-            && matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            && matches!(
+                self.source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
     }
 }
 
@@ -51,7 +54,9 @@ impl Disk {
     pub(crate) fn failing(
         hook: impl Fn(&'static str, &Path) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
-        Self { hook: Some(Arc::new(hook)) }
+        Self {
+            hook: Some(Arc::new(hook)),
+        }
     }
 
     fn step<T>(
@@ -60,7 +65,11 @@ impl Disk {
         path: &Path,
         act: impl FnOnce(Option<usize>) -> io::Result<T>,
     ) -> Result<T, IoFailure> {
-        let failed = |source| IoFailure { action, path: path.to_owned(), source };
+        let failed = |source| IoFailure {
+            action,
+            path: path.to_owned(),
+            source,
+        };
         match self.hook.as_ref().and_then(|hook| hook(action, path)) {
             None => act(None).map_err(failed),
             Some(fault) => {
@@ -75,7 +84,12 @@ impl Disk {
     /// Creates or empties a file.
     pub(crate) fn create(&self, path: &Path) -> Result<File, IoFailure> {
         self.step("create", path, |_| {
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(path)
         })
     }
 
@@ -128,6 +142,10 @@ impl Disk {
         let parent = path.parent().unwrap_or_else(|| Path::new(""));
         self.make_dirs(parent)?;
         self.step("create", path, |_| fs::create_dir(path))?;
-        self.flush_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+        self.flush_dir(if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        })
     }
 }

@@ -31,7 +31,12 @@ impl Spare {
     /// Makes a zeroed file, durably. On a full disk nothing stays behind.
     ///
     /// `serial` is never used twice while the log is open, so that no two spares share a file.
-    pub(crate) fn make(disk: &Disk, dir: &Path, length: u64, serial: u64) -> Result<Self, IoFailure> {
+    pub(crate) fn make(
+        disk: &Disk,
+        dir: &Path,
+        length: u64,
+        serial: u64,
+    ) -> Result<Self, IoFailure> {
         let path = wal_dir(dir).join(format!("spare-{serial}.tmp"));
         let file = disk.create(&path)?;
         let filled = (|| {
@@ -39,7 +44,9 @@ impl Spare {
             let zeros = vec![0; 1 << 18];
             let mut at = 0;
             while at < length {
-                let piece = usize::try_from(length - at).unwrap_or(usize::MAX).min(zeros.len());
+                let piece = usize::try_from(length - at)
+                    .unwrap_or(usize::MAX)
+                    .min(zeros.len());
                 disk.write_at(&file, &path, zeros.get(..piece).unwrap_or_default(), at)?;
                 at += piece as u64;
             }

@@ -36,12 +36,23 @@ impl InclusionProof {
 ///
 /// # Errors
 /// [`BadProof`].
-pub fn check_inclusion(proof: &InclusionProof, root: [u8; 32], leaf_hash: [u8; 32]) -> Result<(), BadProof> {
+pub fn check_inclusion(
+    proof: &InclusionProof,
+    root: [u8; 32],
+    leaf_hash: [u8; 32],
+) -> Result<(), BadProof> {
     if proof.size > MAX_SIZE || proof.hashes.len() > 64 {
         return Err(BadProof);
     }
     let hashes = proof.hashes.iter().copied().map(Hash).collect();
-    check_record(&hashes, proof.size, Hash(root), proof.index, Hash(leaf_hash)).map_err(|_| BadProof)
+    check_record(
+        &hashes,
+        proof.size,
+        Hash(root),
+        proof.index,
+        Hash(leaf_hash),
+    )
+    .map_err(|_| BadProof)
 }
 
 /// Checks that the tree of `size` entries with `root` begins with the whole tree of `old_size`

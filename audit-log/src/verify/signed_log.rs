@@ -59,7 +59,10 @@ impl SignedLog {
     /// [`LogReadError::Missing`], [`LogReadError::Io`], [`LogReadError::Checkpoint`].
     pub fn open(dir: &Path, keys: &VerifierKeys) -> Result<Self, LogReadError> {
         let note = read(&checkpoint_path(dir))?;
-        Ok(Self { dir: dir.to_owned(), checkpoint: open_checkpoint(&note, keys)? })
+        Ok(Self {
+            dir: dir.to_owned(),
+            checkpoint: open_checkpoint(&note, keys)?,
+        })
     }
 
     /// The checkpoint.
@@ -115,7 +118,9 @@ impl SignedLog {
             found = Some(leaf.to_vec());
             Ok::<(), LogReadError>(())
         })?;
-        found.ok_or(LogReadError::OutOfRange { size: self.checkpoint.size })
+        found.ok_or(LogReadError::OutOfRange {
+            size: self.checkpoint.size,
+        })
     }
 
     /// The proof that the signed tree has the entry at `index`. All tiles that it is made of are
@@ -129,7 +134,11 @@ impl SignedLog {
             return Err(LogReadError::OutOfRange { size });
         }
         let hashes = self.with_hashes(|hashes| prove_record(size, index, hashes))?;
-        Ok(InclusionProof { index, size, hashes: hashes.into_iter().map(|h| h.0).collect() })
+        Ok(InclusionProof {
+            index,
+            size,
+            hashes: hashes.into_iter().map(|h| h.0).collect(),
+        })
     }
 
     /// The proof that the signed tree begins with the tree of `old_size` entries, for
@@ -150,11 +159,16 @@ impl SignedLog {
         &self,
         read: impl FnOnce(&TileHashReader<'_>) -> Result<T, Error>,
     ) -> Result<T, LogReadError> {
-        let tiles = Tiles { log: self, failure: RefCell::new(None) };
+        let tiles = Tiles {
+            log: self,
+            failure: RefCell::new(None),
+        };
         let hashes = TileHashReader::new(self.checkpoint.size, Hash(self.checkpoint.root), &tiles);
         let done = read(&hashes);
         let failure = tiles.failure.borrow_mut().take();
-        done.map_err(|_| failure.unwrap_or_else(|| LogReadError::Mismatch(checkpoint_path(&self.dir))))
+        done.map_err(|_| {
+            failure.unwrap_or_else(|| LogReadError::Mismatch(checkpoint_path(&self.dir)))
+        })
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -177,13 +191,21 @@ impl TileReader for Tiles<'_> {
         let read = |tile: &Tile| {
             let (kind, size) = (TileKind::Hashes(tile.level()), self.log.checkpoint.size);
             let mut found = read_tile(&self.log.dir, kind, tile.level_index(), size)?;
-            found.bytes.truncate(usize::try_from(tile.width()).unwrap_or(usize::MAX).saturating_mul(32));
+            found.bytes.truncate(
+                usize::try_from(tile.width())
+                    .unwrap_or(usize::MAX)
+                    .saturating_mul(32),
+            );
             Ok(found.bytes)
         };
-        tiles.iter().map(read).collect::<Result<_, LogReadError>>().map_err(|failure| {
-            *self.failure.borrow_mut() = Some(failure);
-            Error::InvalidTile
-        })
+        tiles
+            .iter()
+            .map(read)
+            .collect::<Result<_, LogReadError>>()
+            .map_err(|failure| {
+                *self.failure.borrow_mut() = Some(failure);
+                Error::InvalidTile
+            })
     }
 
     fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
@@ -224,12 +246,19 @@ pub(super) fn read_tile(
         }
         bytes.truncate(wanted);
     }
-    Ok(TileBytes { width, bytes, superseded })
+    Ok(TileBytes {
+        width,
+        bytes,
+        superseded,
+    })
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LogReadError> {
     fs::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LogReadError::Missing(path.to_owned()),
-        _ => LogReadError::Io { path: path.to_owned(), source },
+        _ => LogReadError::Io {
+            path: path.to_owned(),
+            source,
+        },
     })
 }

@@ -1,6 +1,12 @@
 //! The ledger through its public API, on a real file system, with real kills and an independent
 //! verifier.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 mod api;
 mod forge;

@@ -4,13 +4,18 @@
 use super::{Span, digits_end, next_digit};
 use crate::label::Label;
 use crate::view::{at, before, is_word};
+use std::ops::Range;
 
 const MAX_DIGITS: usize = 19;
 const MAX_SEPARATORS: usize = 3;
 
-pub(super) fn find(view: &[u8], spans: &mut Vec<Span>) {
-    let mut position = 0;
-    while let Some(start) = next_digit(view, position) {
+/// The fewest digits of a card number.
+pub(super) const MIN_DIGITS: usize = 13;
+
+/// Reports the card numbers of a stretch of digits and separators.
+pub(super) fn find(view: &[u8], stretch: &Range<usize>, spans: &mut Vec<Span>) {
+    let mut position = stretch.start;
+    while let Some(start) = next_digit(view, position).filter(|s| stretch.contains(s)) {
         position = match number_end(view, start) {
             Some(end) => {
                 spans.push(Span {

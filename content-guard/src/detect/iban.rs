@@ -2,29 +2,11 @@
 //! (ISO 13616), written solid or parted by single spaces or dashes, in either case.
 
 use super::country::iban_length;
-use super::{Span, digits_end, next_digit};
-use crate::label::Label;
 use crate::view::{at, before, is_word};
-
-pub(super) fn find(view: &[u8], spans: &mut Vec<Span>) {
-    let mut position = 0;
-    while let Some(digit) = next_digit(view, position) {
-        position = match account(view, digit) {
-            Some(range) => {
-                let end = range.end;
-                spans.push(Span {
-                    label: Label::Iban,
-                    range,
-                });
-                end
-            }
-            None => digits_end(view, digit),
-        };
-    }
-}
+use std::ops::Range;
 
 /// The account number whose check digits are at `digit`.
-fn account(view: &[u8], digit: usize) -> Option<std::ops::Range<usize>> {
+pub(super) fn account(view: &[u8], digit: usize) -> Option<Range<usize>> {
     let start = digit.checked_sub(2)?;
     let country = [
         at(view, start).to_ascii_uppercase(),

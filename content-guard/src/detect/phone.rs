@@ -7,40 +7,44 @@
 //! `phone` or `Tel.` stands before them. Dates, times, version numbers and IPv4 addresses do not count.
 
 use super::country::country_code_digits;
-use super::{Span, digits_end, next_digit};
+use super::{Span, digits_end, is_separator, next_digit};
 use crate::label::Label;
 use crate::view::{at, before, is_word};
 use std::ops::Range;
 
 const MAX_SEPARATORS: usize = 3;
 const MAX_GROUPS: usize = 8;
-const MIN_DIGITS: usize = 7;
+/// The fewest digits of a telephone number.
+pub(super) const MIN_DIGITS: usize = 7;
 const MAX_DIGITS: usize = 17;
 /// Groups of one digit: more make a list, not a number.
 const MAX_SINGLES: usize = 2;
 
-pub(super) fn find(view: &[u8], claimed: &[Range<usize>], spans: &mut Vec<Span>) {
-    let mut position = 0;
-    let mut claimed = claimed.iter().peekable();
-    while let Some(digit) = next_digit(view, position) {
+/// Reports the telephone numbers of a stretch of digits and separators, outside of what other detectors
+/// claimed. The claims are in order.
+pub(super) fn find(
+    view: &[u8],
+    stretch: &Range<usize>,
+    claimed: &[Range<usize>],
+    spans: &mut Vec<Span>,
+) {
+    let mut position = stretch.start;
+    let passed = claimed.partition_point(|c| c.end <= stretch.start);
+    let mut claimed = claimed.get(passed..).unwrap_or_default().iter().peekable();
+    while let Some(digit) = next_digit(view, position).filter(|d| stretch.contains(d)) {
         while claimed.next_if(|c| c.end <= digit).is_some() {}
         let limit = claimed.peek().map_or(view.len(), |c| c.start);
         if limit <= digit {
             position = claimed.peek().map_or(view.len(), |c| c.end);
-            continue;
+        } else if let Some(range) = Run::read(view, digit, limit).number(digit == stretch.start) {
+            position = range.end;
+            spans.push(Span {
+                label: Label::Phone,
+                range,
+            });
+        } else {
+            position = digits_end(view, digit);
         }
-        let run = Run::read(view, digit, limit);
-        position = match run.number() {
-            Some(range) => {
-                let end = range.end;
-                spans.push(Span {
-                    label: Label::Phone,
-                    range,
-                });
-                end
-            }
-            None => digits_end(view, digit),
-        };
     }
 }
 
@@ -51,7 +55,7 @@ struct Run<'v> {
     /// The digits to dial, without a trunk zero.
     digits: Vec<u8>,
     /// How many of them each group ends with.
-    counts: Vec<usize>,
+    counts: [usize; MAX_GROUPS],
     /// The first group is preceded by a plus sign.
     plus: bool,
     /// A bracket opens before the first group and closes after it.
@@ -65,7 +69,11 @@ impl<'v> Run<'v> {
         let sign = if plus { digit.saturating_sub(1) } else { digit };
         let open = before(view, sign) == b'(';
         let start = if open { sign.saturating_sub(1) } else { sign };
-        let (groups, digits, counts) = (Vec::with_capacity(MAX_GROUPS), Vec::new(), Vec::new());
+        let (groups, digits) = (
+            Vec::with_capacity(MAX_GROUPS),
+            Vec::with_capacity(2 * MAX_DIGITS),
+        );
+        let counts = [0; MAX_GROUPS];
         let mut run = Self {
             view,
             groups,
@@ -88,8 +96,10 @@ impl<'v> Run<'v> {
                 run.digits
                     .extend_from_slice(view.get(group.clone()).unwrap_or_default());
             }
+            if let Some(count) = run.counts.get_mut(run.groups.len()) {
+                *count = run.digits.len();
+            }
             run.groups.push(group);
-            run.counts.push(run.digits.len());
             let next = skip_separators(view, end);
             let more = next > end && next < limit && at(view, next).is_ascii_digit();
             if !more || run.digits.len() > MAX_DIGITS || run.groups.len() == MAX_GROUPS {
@@ -101,14 +111,15 @@ impl<'v> Run<'v> {
         run
     }
 
-    /// The longest head of the run that is a telephone number.
-    fn number(&self) -> Option<Range<usize>> {
+    /// The longest head of the run that is a telephone number. A word that names it can only stand
+    /// before the first run of a stretch.
+    fn number(&self, first: bool) -> Option<Range<usize>> {
         let ahead = before(self.view, self.start);
         if self.digits.len() < MIN_DIGITS || is_word(ahead) || ahead == b'+' {
             return None;
         }
         let dated = is_dated(self.view, &self.groups);
-        let named = !dated && !self.plus && named_before(self.view, self.start);
+        let named = first && !dated && !self.plus && named_before(self.view, self.start);
         let bound = self.is_bound();
         (1..=self.groups.len()).rev().find_map(|count| {
             let groups = self.groups.get(..count)?;
@@ -231,7 +242,7 @@ fn skip_separators(view: &[u8], from: usize) -> usize {
     let run = view.get(from..).map_or(0, |v| {
         v.iter()
             .take(MAX_SEPARATORS)
-            .take_while(|b| matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')'))
+            .take_while(|b| is_separator(**b))
             .count()
     });
     from.saturating_add(run)

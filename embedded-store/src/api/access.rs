@@ -35,7 +35,8 @@ impl Access {
     /// # Errors
     /// [`NoRandomness`].
     pub fn key(secret: &str) -> Result<Self, NoRandomness> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| NoRandomness)?;
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
+            .map_err(|_| NoRandomness)?;
         let tag = hmac::sign(&key, secret.as_bytes());
         Ok(Self(Some(Arc::new(Expected { key, tag }))))
     }
@@ -44,13 +45,19 @@ impl Access {
     pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(expected) = &self.0 else { return true };
         let mut sent = headers.get_all("api-key").iter();
-        let (Some(secret), None) = (sent.next(), sent.next()) else { return false };
+        let (Some(secret), None) = (sent.next(), sent.next()) else {
+            return false;
+        };
         hmac::verify(&expected.key, secret.as_bytes(), expected.tag.as_ref()).is_ok()
     }
 }
 
 impl core::fmt::Debug for Access {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(if self.0.is_some() { "Access(key)" } else { "Access(open)" })
+        f.write_str(if self.0.is_some() {
+            "Access(key)"
+        } else {
+            "Access(open)"
+        })
     }
 }

@@ -5,9 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use qdrant_edge::{
-    CreateIndex, DeletePayloadOp, EdgeConfig, FieldIndexOperations, Filter, JsonPath, Payload, PayloadFieldSchema,
-    PayloadOps, PointId, PointInsertOperations, PointOperations, PointStructPersisted, PointVectorsPersisted,
-    SetPayloadOp, UpdateOperation, UpdateVectorsOp, VectorOperations,
+    CreateIndex, DeletePayloadOp, EdgeConfig, FieldIndexOperations, Filter, JsonPath, Payload,
+    PayloadFieldSchema, PayloadOps, PointId, PointInsertOperations, PointOperations,
+    PointStructPersisted, PointVectorsPersisted, SetPayloadOp, UpdateOperation, UpdateVectorsOp,
+    VectorOperations,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -28,7 +29,9 @@ trait Write: DeserializeOwned {
 
 fn perform<W: Write>(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
-    let done = apply(store, &collection, call.wait(), |config| call.parse::<W>()?.operation(config))?;
+    let done = apply(store, &collection, call.wait(), |config| {
+        call.parse::<W>()?.operation(config)
+    })?;
     Reply::new(&done)
 }
 
@@ -77,8 +80,10 @@ pub(crate) fn create_index(store: &EmbeddedStore, call: &Call) -> Result<Reply, 
 
 pub(crate) fn delete_index(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
-    let field = JsonPath::from_str(call.item())
-        .map_err(|()| Fault::Malformed { place: "path", problem: "not a payload key".into() })?;
+    let field = JsonPath::from_str(call.item()).map_err(|()| Fault::Malformed {
+        place: "path",
+        problem: "not a payload key".into(),
+    })?;
     let operation = UpdateOperation::FieldIndexOperation(FieldIndexOperations::DeleteIndex(field));
     Reply::new(&apply(store, &collection, call.wait(), |_| Ok(operation))?)
 }
@@ -87,7 +92,11 @@ pub(crate) fn delete_index(store: &EmbeddedStore, call: &Call) -> Result<Reply, 
 pub(crate) fn batch(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
     let batch: Batch = call.parse()?;
-    let done = batch.operations.into_iter().map(|one| apply(store, &collection, call.wait(), |config| one.operation(config)));
+    let done = batch.operations.into_iter().map(|one| {
+        apply(store, &collection, call.wait(), |config| {
+            one.operation(config)
+        })
+    });
     Reply::new(&done.collect::<Result<Vec<_>, Fault>>()?)
 }
 
@@ -169,17 +178,27 @@ impl Write for Upsert {
         let points = match (self.points, self.batch) {
             (Some(points), None) => points,
             (None, Some(columns)) => columns.points()?,
-            _ => return Err(Fault::WrongInput("exactly one of `points` and `batch` must be given".into())),
+            _ => {
+                return Err(Fault::WrongInput(
+                    "exactly one of `points` and `batch` must be given".into(),
+                ));
+            }
         };
         if points.is_empty() {
             return Err(Fault::WrongInput("Empty update request".into()));
         }
         let points = points.into_iter().map(|point| {
             let vector = point.vector.checked(config)?;
-            Ok(PointStructPersisted { id: point.id, vector, payload: point.payload })
+            Ok(PointStructPersisted {
+                id: point.id,
+                vector,
+                payload: point.payload,
+            })
         });
         let points = PointInsertOperations::PointsList(points.collect::<Result<_, Fault>>()?);
-        Ok(UpdateOperation::PointOperation(PointOperations::UpsertPoints(points)))
+        Ok(UpdateOperation::PointOperation(
+            PointOperations::UpsertPoints(points),
+        ))
     }
 }
 
@@ -208,7 +227,13 @@ impl Columns {
             return Err(uneven());
         }
         let rows = self.ids.into_iter().zip(vectors).zip(payloads);
-        Ok(rows.map(|((id, vector), payload)| PointIn { id, vector, payload }).collect())
+        Ok(rows
+            .map(|((id, vector), payload)| PointIn {
+                id,
+                vector,
+                payload,
+            })
+            .collect())
     }
 }
 
@@ -218,10 +243,12 @@ struct Delete(Selector);
 
 impl Write for Delete {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PointOperation(match self.0.selected()? {
-            Selected::Points(ids) => PointOperations::DeletePoints { ids },
-            Selected::Filter(filter) => PointOperations::DeletePointsByFilter(filter),
-        }))
+        Ok(UpdateOperation::PointOperation(
+            match self.0.selected()? {
+                Selected::Points(ids) => PointOperations::DeletePoints { ids },
+                Selected::Filter(filter) => PointOperations::DeletePointsByFilter(filter),
+            },
+        ))
     }
 }
 
@@ -231,10 +258,12 @@ struct ClearPayload(Selector);
 
 impl Write for ClearPayload {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PayloadOperation(match self.0.selected()? {
-            Selected::Points(points) => PayloadOps::ClearPayload { points },
-            Selected::Filter(filter) => PayloadOps::ClearPayloadByFilter(filter),
-        }))
+        Ok(UpdateOperation::PayloadOperation(
+            match self.0.selected()? {
+                Selected::Points(points) => PayloadOps::ClearPayload { points },
+                Selected::Filter(filter) => PayloadOps::ClearPayloadByFilter(filter),
+            },
+        ))
     }
 }
 
@@ -260,19 +289,28 @@ impl SetPayload {
             Selected::Points(points) => (Some(points), None),
             Selected::Filter(filter) => (None, Some(filter)),
         };
-        Ok(SetPayloadOp { payload: self.payload, points, filter, key: self.key })
+        Ok(SetPayloadOp {
+            payload: self.payload,
+            points,
+            filter,
+            key: self.key,
+        })
     }
 }
 
 impl Write for SetPayload {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PayloadOperation(PayloadOps::SetPayload(self.change()?)))
+        Ok(UpdateOperation::PayloadOperation(PayloadOps::SetPayload(
+            self.change()?,
+        )))
     }
 }
 
 impl Write for OverwritePayload {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PayloadOperation(PayloadOps::OverwritePayload(self.0.change()?)))
+        Ok(UpdateOperation::PayloadOperation(
+            PayloadOps::OverwritePayload(self.0.change()?),
+        ))
     }
 }
 
@@ -293,8 +331,14 @@ impl Write for DeletePayload {
             Selected::Points(points) => (Some(points), None),
             Selected::Filter(filter) => (None, Some(filter)),
         };
-        let change = DeletePayloadOp { keys: self.keys, points, filter };
-        Ok(UpdateOperation::PayloadOperation(PayloadOps::DeletePayload(change)))
+        let change = DeletePayloadOp {
+            keys: self.keys,
+            points,
+            filter,
+        };
+        Ok(UpdateOperation::PayloadOperation(
+            PayloadOps::DeletePayload(change),
+        ))
     }
 }
 
@@ -320,10 +364,18 @@ impl Write for UpdateVectors {
         self.shard_key.refuse("shard keys")?;
         self.update_filter.refuse("conditional updates")?;
         let points = self.points.into_iter().map(|point| {
-            Ok(PointVectorsPersisted { id: point.id, vector: point.vector.checked(config)? })
+            Ok(PointVectorsPersisted {
+                id: point.id,
+                vector: point.vector.checked(config)?,
+            })
         });
-        let change = UpdateVectorsOp { points: points.collect::<Result<_, Fault>>()?, update_filter: None };
-        Ok(UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(change)))
+        let change = UpdateVectorsOp {
+            points: points.collect::<Result<_, Fault>>()?,
+            update_filter: None,
+        };
+        Ok(UpdateOperation::VectorOperation(
+            VectorOperations::UpdateVectors(change),
+        ))
     }
 }
 
@@ -340,10 +392,16 @@ struct DeleteVectors {
 impl Write for DeleteVectors {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
         self.shard_key.refuse("shard keys")?;
-        Ok(UpdateOperation::VectorOperation(match select(self.points, self.filter)? {
-            Selected::Points(points) => VectorOperations::DeleteVectors(points.into(), self.vector),
-            Selected::Filter(filter) => VectorOperations::DeleteVectorsByFilter(filter, self.vector),
-        }))
+        Ok(UpdateOperation::VectorOperation(
+            match select(self.points, self.filter)? {
+                Selected::Points(points) => {
+                    VectorOperations::DeleteVectors(points.into(), self.vector)
+                }
+                Selected::Filter(filter) => {
+                    VectorOperations::DeleteVectorsByFilter(filter, self.vector)
+                }
+            },
+        ))
     }
 }
 
@@ -356,8 +414,14 @@ struct Index {
 
 impl Write for Index {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        let Self { field_name, field_schema } = self;
-        let create = FieldIndexOperations::CreateIndex(CreateIndex { field_name, field_schema });
+        let Self {
+            field_name,
+            field_schema,
+        } = self;
+        let create = FieldIndexOperations::CreateIndex(CreateIndex {
+            field_name,
+            field_schema,
+        });
         Ok(UpdateOperation::FieldIndexOperation(create))
     }
 }

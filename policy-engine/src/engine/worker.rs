@@ -124,10 +124,13 @@ impl Tenant {
                     let _ = write!(context, ";c{at}");
                 }
                 Ok(false) => {}
-                Err(_) => {
-                    return Err(Outcome::denied(ReasonCode::ConditionError {
-                        rule: rule.id.clone(),
-                    }));
+                Err(fault) => {
+                    let rule = rule.id.clone();
+                    let denied = Outcome::denied(ReasonCode::ConditionError { rule });
+                    return Err(Outcome {
+                        fault: Some(fault),
+                        ..denied
+                    });
                 }
             }
         }
@@ -239,6 +242,7 @@ impl Tenant {
             verdict,
             matched: ids(matched),
             unmet: ids(unmet),
+            fault: None,
         })
     }
 

@@ -1,7 +1,9 @@
 //! What decisions say, case by case.
 
 use crate::calls::{Call, call, compile};
-use policy_engine::{Document, LoadError, Mode, PolicySet, ReasonCode, Record, Region, RuleId};
+use policy_engine::{
+    ConditionFault, Document, LoadError, Mode, PolicySet, ReasonCode, Record, Region, RuleId,
+};
 
 const POLICY: &str = r#"
 version = 1
@@ -195,6 +197,8 @@ fn a_condition_that_fails_denies_whether_its_rule_allows_or_denies() {
         ),
         broken("small-searches")
     );
+    let decision = set.decide_query(&policy_engine::Governed::query(&chief()));
+    assert_eq!(decision.fault(), Some(ConditionFault::MissingFact));
     let mut eu = chief();
     eu.facts.upstream_region = Some(Region::new("eu").unwrap());
     let permit = set.decide(eu).unwrap();

@@ -91,3 +91,24 @@ impl RingVerifier {
         .map_err(|_| Error::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_verifies_algorithms_of_its_own_kind_only() {
+        let ed = DecodingKey::from_ed_der(&[1; 32]);
+        let secret = DecodingKey::from_secret(b"secret");
+        assert!(verifier(&Algorithm::EdDSA, &ed).is_ok());
+        for (algorithm, key) in [
+            (Algorithm::ES256, &ed),
+            (Algorithm::RS256, &ed),
+            (Algorithm::HS256, &ed),
+            (Algorithm::HS256, &secret),
+            (Algorithm::EdDSA, &secret),
+        ] {
+            assert!(verifier(&algorithm, key).is_err(), "{algorithm:?}");
+        }
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) struct Forwarded {
 /// What an upstream answered.
 pub(crate) enum Came {
     /// The whole answer of a model API, in pseudonyms.
-    Model { endpoint: Endpoint, status: StatusCode, headers: HeaderMap, body: Bytes, map: PseudonymMap },
+    Model { status: StatusCode, headers: HeaderMap, body: Bytes, map: PseudonymMap },
     /// The head of a stream of a model API; its events follow.
     Stream { upstream: Arc<Upstream>, headers: HeaderMap, body: Incoming, map: PseudonymMap },
     /// Every model of the upstream.
@@ -77,7 +77,7 @@ async fn model(
         return Ok(Came::Stream { upstream: Arc::clone(upstream), headers: head.headers, body, map });
     }
     let body = upstream.read(body).await.map_err(|e| Failure::from(&e))?;
-    Ok(Came::Model { endpoint, status: head.status, headers: head.headers, body, map })
+    Ok(Came::Model { status: head.status, headers: head.headers, body, map })
 }
 
 async fn models(upstream: &Upstream, call: Box<Call>) -> Result<Came, Failure> {

@@ -7,9 +7,9 @@ use crate::{
     record::{Ending, Trace},
     sidecar::Sidecar,
     upstream::Upstream,
-    wire::openai::{self, SseRestorer},
+    wire::openai::{self, SseRestorer, Usage},
 };
-use audit_log::{CallStatus, Commitment, Committing, Intent, Side, Tokens, Word};
+use audit_log::{CallStatus, Commitment, Committing, Count, Intent, Side, Tokens, Word};
 use bytes::Bytes;
 use content_guard::{PseudonymMap, Restorer};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -102,10 +102,10 @@ pub(crate) fn open(sidecar: &Sidecar, forwarded: Forwarded, trace: &mut Trace) -
                 }
             }
         }
-        Ok(Came::Model { endpoint, status, headers, body, map }) => {
+        Ok(Came::Model { status, headers, body, map }) => {
             let commitment = commit(&body);
             let bytes = body.len();
-            match model(endpoint, status, &headers, body, map) {
+            match model(status, &headers, body, map) {
                 Ok((body, tokens)) => whole(intent, &headers, status, body, ending(status, commitment, bytes, tokens)),
                 Err(failure) => {
                     let (failure, ending) = failed(failure, commitment, bytes);
@@ -149,8 +149,14 @@ fn pass(from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
+/// Usage as records have it; `None` where a number is beyond what a record can hold.
+pub(crate) fn tokens(usage: Usage) -> Option<Tokens> {
+    let input = Count::try_from(usage.prompt_tokens).ok()?;
+    let output = Count::try_from(usage.completion_tokens).ok()?;
+    Some(Tokens { input, output })
+}
+
 fn model(
-    endpoint: openai::Endpoint,
     status: StatusCode,
     headers: &HeaderMap,
     body: Bytes,
@@ -159,12 +165,8 @@ fn model(
     if !status.is_success() {
         return Err(upstream_error(status, headers, &body, map));
     }
-    let usage = openai::usage(&body);
-    let restored = match endpoint {
-        openai::Endpoint::Chat => openai::restore_json(map, body).map_err(|e| Failure::from(&e))?,
-        openai::Endpoint::Embeddings => body,
-    };
-    Ok((restored, usage))
+    let answer = openai::restore(map, body).map_err(|e| Failure::from(&e))?;
+    Ok((answer.body, answer.usage.and_then(tokens)))
 }
 
 /// An upstream's error, told without what it may hold of ours: a model API's 401 and 403 speak of the
@@ -179,8 +181,7 @@ fn upstream_error(status: StatusCode, headers: &HeaderMap, body: &Bytes, map: Ps
             "the upstream refused the sidecar's credential",
         ),
         400..=499 => {
-            let told = openai::error_message(body).unwrap_or_default();
-            let told = Restorer::new(map).restore(&told, content_guard::Syntax::Text).into_owned();
+            let told = Restorer::new(map).restore(&told(body), content_guard::Syntax::Text).into_owned();
             let mut failure = Failure::new(status, "upstream_refused", Blame::Upstream, format!("the upstream refused the call: {told}"));
             failure.retry_after = headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
             failure
@@ -190,13 +191,20 @@ fn upstream_error(status: StatusCode, headers: &HeaderMap, body: &Bytes, map: Ps
     }
 }
 
+/// The message of an upstream's error object, cut to a length that fits an error.
+fn told(body: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = value.pointer("/error/message").or_else(|| value.pointer("/message")).and_then(serde_json::Value::as_str);
+    message.unwrap_or("it did not say why").chars().take(500).collect()
+}
+
 /// The models that the caller may use, of all that the upstream has.
 fn models(sidecar: &Sidecar, call: &Call, status: StatusCode, body: &Bytes) -> Result<Bytes, Failure> {
     if !status.is_success() {
         return Err(upstream_error(status, &HeaderMap::new(), &Bytes::new(), PseudonymMap::new()));
     }
     let policy = sidecar.policy();
-    openai::filter_models(body, |id| {
+    openai::filter_models(body.clone(), |id| {
         let Ok(model) = ModelName::new(id) else { return false };
         let resource = Resource::Model { upstream: call.upstream.name().clone(), model };
         [policy_engine::Action::ModelChat, policy_engine::Action::ModelEmbed].into_iter().any(|action| {

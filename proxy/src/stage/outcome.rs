@@ -1,12 +1,12 @@
 //! Record the outcome: durable before the last byte returns.
 
 use super::{
-    open::{Events, Opened},
+    open::{Events, Opened, tokens},
     seal::since,
 };
 use crate::{
     answer::{AnswerBody, Cut},
-    failure::{Dialect, Failure},
+    failure::{Blame, Dialect, Failure},
     pipeline::Reply,
     record::{Ending, RECORD_HEADER, Trace, failed},
     sidecar::Sidecar,
@@ -99,7 +99,10 @@ async fn stream(sidecar: &Sidecar, intent: Intent, mut events: Events, mut trace
         if let Some(committing) = &mut events.committing {
             committing.update(&piece);
         }
-        let restored = events.restorer.push(&piece);
+        let Ok(restored) = events.restorer.push(&piece) else {
+            end = End::Unreadable;
+            break;
+        };
         if events.restorer.is_done() {
             held.push(restored);
         } else if !restored.is_empty()
@@ -112,16 +115,20 @@ async fn stream(sidecar: &Sidecar, intent: Intent, mut events: Events, mut trace
     if client.is_none() {
         end = End::ClientGone;
     }
-    held.push(events.restorer.finish());
+    match events.restorer.finish() {
+        Ok(rest) => held.push(rest),
+        Err(_) if end == End::Whole => end = End::Unreadable,
+        Err(_) => {}
+    }
     trace.latency.upstream = since(began, &trace);
     let ending = Ending {
         status: end.status(),
         http_status: StatusCode::OK.as_u16(),
-        failure: (end == End::Cut).then(|| Failure::from(&UpstreamError::BrokeOff)),
+        failure: end.failure(),
         obligations: BTreeSet::from([Word::literal("restore")]),
         response: events.committing.take().map(audit_log::Committing::finish),
         response_bytes: received,
-        tokens: events.restorer.usage(),
+        tokens: events.restorer.usage().and_then(tokens),
     };
     let recorded = record(sidecar, intent, &trace, &ending).await;
     if let Some(client) = client {
@@ -130,7 +137,7 @@ async fn stream(sidecar: &Sidecar, intent: Intent, mut events: Events, mut trace
                 let _ = client.send(Ok(piece)).await;
             }
         }
-        if recorded.is_err() || end == End::Cut {
+        if recorded.is_err() || matches!(end, End::Cut | End::Unreadable) {
             let _ = client.send(Err(Cut)).await;
         }
     }
@@ -143,13 +150,27 @@ enum End {
     Whole,
     Cut,
     ClientGone,
+    Unreadable,
 }
 
 impl End {
+    fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Whole | Self::ClientGone => None,
+            Self::Cut => Some(Failure::from(&UpstreamError::BrokeOff)),
+            Self::Unreadable => Some(Failure::new(
+                StatusCode::BAD_GATEWAY,
+                "upstream_answer_malformed",
+                Blame::Upstream,
+                "the upstream's stream is not what its API promises",
+            )),
+        }
+    }
+
     const fn status(self) -> CallStatus {
         match self {
             Self::Whole => CallStatus::Completed,
-            Self::Cut => CallStatus::Failed,
+            Self::Cut | Self::Unreadable => CallStatus::Failed,
             Self::ClientGone => CallStatus::ClientGone,
         }
     }
@@ -159,6 +180,7 @@ impl End {
             Self::Whole => "ok",
             Self::Cut => "upstream_broke_off",
             Self::ClientGone => "client_gone",
+            Self::Unreadable => "upstream_answer_malformed",
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     record::Trace,
     sidecar::Sidecar,
     upstream::Upstream,
-    vector::{self, Prepared},
+    vector::{Owner, Prepared},
     wire::openai::{self, ModelCall},
 };
 use audit_log::Word;
@@ -64,14 +64,12 @@ pub(crate) async fn seal(sidecar: &Sidecar, permit: Permit<Call>, trace: &mut Tr
         Typed::Model(model) => model_call(sidecar, *model, terms, trace)?,
         Typed::Models => Outgoing::Models(Box::new(call)),
         Typed::Vector(vector) => {
-            let scene = vector::Scene {
+            let owner = Owner {
                 tenant: call.caller.tenant().clone(),
                 principal: call.caller.principal().clone(),
                 upstream: upstream.name().clone(),
-                keys: Arc::clone(sidecar.keys()),
-                collections: Arc::clone(sidecar.collections()),
             };
-            let prepared = vector::prepare(*vector, terms, scene).await.map_err(|e| Failure::from(&e))?;
+            let prepared = sidecar.vectors().prepare(owner, &grant, *vector).await.map_err(|e| Failure::from(&e))?;
             Outgoing::Vector(Box::new(prepared))
         }
     };

@@ -5,9 +5,10 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
-/// A part under measurement; killed when dropped.
+/// A part under measurement; ended when dropped.
 pub(crate) struct Part {
     child: Child,
     /// The port that it printed.
@@ -81,9 +82,20 @@ impl Part {
 }
 
 impl Drop for Part {
+    /// Asks it to end, so that it ends its own children; kills it after five seconds.
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -111,7 +111,7 @@ fn wait_ready(part: &mut Part, operations: u16, directory: &Path) -> Result<(), 
                 why: last.join(" | "),
             });
         }
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn start(upstream: u16, directory: &Path) -> Result<Part, BenchError>
                 why: "it does not listen".to_owned(),
             });
         }
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
     Ok(part)
 }

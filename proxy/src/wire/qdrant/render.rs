@@ -76,8 +76,14 @@ fn hits(out: &mut String, shape: SearchShape, results: &[Vec<Hit>]) {
     let bare = |out: &mut String, hits: &Vec<Hit>| list(out, hits, hit);
     let first = results.first();
     match shape {
-        SearchShape::Query => first.map_or_else(|| out.push_str("null"), |hits| wrapped(out, hits)),
-        SearchShape::Search => first.map_or_else(|| out.push_str("null"), |hits| bare(out, hits)),
+        SearchShape::Query => match first {
+            Some(hits) => wrapped(out, hits),
+            None => out.push_str("null"),
+        },
+        SearchShape::Search => match first {
+            Some(hits) => bare(out, hits),
+            None => out.push_str("null"),
+        },
         SearchShape::QueryBatch => list(out, results, wrapped),
         SearchShape::SearchBatch => list(out, results, bare),
     }
