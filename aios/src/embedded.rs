@@ -100,7 +100,7 @@ impl Instance {
             .map_err(|e| UpError::Store(Box::new(e)))?
             .map_err(|e| UpError::Store(Box::new(e)))?;
         let store = Arc::new(store);
-        let access = Access::Key(store_secret.expose().as_str().into());
+        let access = Access::key(store_secret.expose()).map_err(|_| UpError::NoRandomness)?;
         let store_at = serve(&services, &stop, embedded_store::router(Arc::clone(&store), access)).await?;
         let seen = Seen::default();
         let model_at = serve(&services, &stop, demo_model::router(model_secret.expose(), seen.clone())).await?;

@@ -76,7 +76,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 /// A plain table.
 pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(head.to_vec());
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(head.to_vec());
     for row in rows {
         table.add_row(row);
     }

@@ -2,7 +2,6 @@
 
 use tlog_tiles::{Checkpoint, Hash};
 
-#[cfg(feature = "writer")]
 use crate::keys::SigningKey;
 use crate::keys::VerifierKeys;
 
@@ -83,7 +82,6 @@ pub fn open_checkpoint(
 }
 
 /// Signs a tree head. `None` only for an origin or extension that no checkpoint can have.
-#[cfg(feature = "writer")]
 pub(crate) fn sign_checkpoint(
     key: &SigningKey,
     size: u64,
@@ -96,7 +94,7 @@ pub(crate) fn sign_checkpoint(
     Some(note.to_bytes())
 }
 
-#[cfg(all(test, feature = "writer"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -18,6 +18,14 @@
 //! - A full disk refuses new calls, keeps room for the ends of admitted ones, and recovers.
 //! - An opening that finds files missing, damaged or signed by another key refuses.
 
+#![cfg_attr(
+    not(feature = "writer"),
+    allow(
+        dead_code,
+        reason = "the modules that both sides share serve the writer too"
+    )
+)]
+
 mod checkpoint;
 mod hex;
 mod keys;

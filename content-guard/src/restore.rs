@@ -15,8 +15,7 @@ use std::borrow::Cow;
 pub struct Restorer {
     solid: Table,
     grouped: Table,
-    /// The bytes that a token can start with.
-    heads: [bool; 256],
+    heads: Heads,
 }
 
 #[derive(Default)]
@@ -62,15 +61,12 @@ impl Restorer {
         grouped
             .tokens
             .sort_unstable_by(|one, two| one.0.cmp(&two.0));
-        let mut heads = [false; 256];
-        for (token, ..) in solid.tokens.iter().chain(&grouped.tokens) {
-            for byte in token.bytes().take(1) {
-                for case in [byte, byte.to_ascii_uppercase()] {
-                    if let Some(head) = heads.get_mut(usize::from(case)) {
-                        *head = true;
-                    }
-                }
-            }
+        let mut heads = Heads::default();
+        for (token, ..) in &solid.tokens {
+            heads.add(token.as_bytes(), Shape::Solid);
+        }
+        for (token, ..) in &grouped.tokens {
+            heads.add(token.as_bytes(), Shape::Grouped);
         }
         Self {
             solid,
@@ -108,7 +104,7 @@ impl Restorer {
         let bytes = text.as_bytes();
         let mut copied = 0;
         let mut position = 0;
-        while let Some(offset) = self.next_head(bytes, position) {
+        while let Some(offset) = self.heads.next(bytes, position) {
             position = position.saturating_add(offset);
             let Some(byte) = bytes.get(position) else {
                 break;
@@ -143,12 +139,6 @@ impl Restorer {
         }
     }
 
-    /// How far on the next byte is that a token can start with.
-    fn next_head(&self, bytes: &[u8], position: usize) -> Option<usize> {
-        let is_head = |b: &u8| self.heads.get(usize::from(*b)) == Some(&true);
-        bytes.get(position..)?.iter().position(is_head)
-    }
-
     fn walk(&self, bytes: &[u8], position: usize, first: u8) -> Walk<'_> {
         match self.solid.walk(bytes, position, first, Shape::Solid) {
             Walk::Miss => self.grouped.walk(bytes, position, first, Shape::Grouped),
@@ -159,6 +149,45 @@ impl Restorer {
                 Walk::Miss | Walk::Open => Walk::Open,
             },
         }
+    }
+}
+
+/// The pairs of bytes that tokens start with, in five bits a byte: a set that may hold too much, which
+/// costs a look, and never too little.
+#[derive(Default)]
+struct Heads([u32; 32]);
+
+impl Heads {
+    fn add(&mut self, token: &[u8], shape: Shape) {
+        let [first, second, ..] = token else { return };
+        let mut bits = 1_u32 << (second & 31);
+        if shape == Shape::Grouped {
+            // The first bytes of what `separator` accepts.
+            bits |= [b' ', b'-', 0xc2, 0xe2]
+                .iter()
+                .fold(0, |bits, b: &u8| bits | (1 << (b & 31)));
+        }
+        if let Some(seconds) = self.0.get_mut(usize::from(first & 31)) {
+            *seconds |= bits;
+        }
+    }
+
+    /// How far on the next byte is that a token can start with.
+    fn next(&self, bytes: &[u8], position: usize) -> Option<usize> {
+        let rest = bytes.get(position..)?;
+        let pair = rest.windows(2).position(|pair| {
+            let [first, second] = pair else { return false };
+            (self.seconds(*first) >> (second & 31)) & 1 == 1
+        });
+        let last = rest.len().checked_sub(1)?;
+        pair.or_else(|| {
+            rest.get(last)
+                .and_then(|b| (self.seconds(*b) != 0).then_some(last))
+        })
+    }
+
+    fn seconds(&self, first: u8) -> u32 {
+        self.0.get(usize::from(first & 31)).copied().unwrap_or(0)
     }
 }
 

@@ -42,6 +42,6 @@ mod redo;
 mod resolve;
 mod store;
 
-pub use api::{Access, BodyLimit, router, router_limited};
+pub use api::{Access, BodyLimit, NoRandomness, router, router_limited};
 pub use params::EXACT_BELOW_KB;
 pub use store::{CloseError, EmbeddedStore, FlushError, OpenError};

@@ -9,6 +9,8 @@ use vocab::UpstreamName;
 pub(crate) struct Pattern {
     text: Box<str>,
     family: Option<Family>,
+    /// How many bytes stand before the first wildcard and its `/`: any path that matches starts with them.
+    literal: usize,
 }
 
 /// Why a text is not a pattern, in words for its author.
@@ -60,9 +62,15 @@ impl Pattern {
         if literal_or_star > most {
             return Err(BadPattern::Shape);
         }
+        let literal = text.find('*').unwrap_or(text.len());
         Ok(Self {
             text: text.into(),
             family,
+            literal: text
+                .get(..literal)
+                .unwrap_or_default()
+                .trim_end_matches('/')
+                .len(),
         })
     }
 
@@ -76,7 +84,10 @@ impl Pattern {
     }
 
     pub(crate) fn matches(&self, path: &str) -> bool {
-        path_matches(&self.text, path)
+        self.text
+            .get(..self.literal)
+            .is_some_and(|literal| path.starts_with(literal))
+            && path_matches(&self.text, path)
     }
 }
 
@@ -190,10 +201,15 @@ mod tests {
         ) {
             let pattern: Vec<&str> = pattern.into_iter().chain(rest).collect();
             prop_assume!(!pattern.is_empty());
-            prop_assert_eq!(
-                path_matches(&pattern.join("/"), &path.join("/")),
-                by_definition(&pattern, &path)
-            );
+            let expected = by_definition(&pattern, &path);
+            let (pattern, path) = (pattern.join("/"), path.join("/"));
+            prop_assert_eq!(path_matches(&pattern, &path), expected);
+            let pattern = format!("model/{pattern}");
+            if let Ok(parsed) = Pattern::parse(&pattern) {
+                prop_assert_eq!(parsed.matches(&format!("model/{path}")), expected);
+                let other = format!("vector/{path}");
+                prop_assert!(!parsed.matches(&other));
+            }
         }
 
         #[test]

@@ -29,7 +29,13 @@ pub(crate) fn run(args: &Args, form: Form) -> Exit {
             return Exit::Incomplete;
         }
     };
-    let access = args.api_key.as_ref().map_or(Access::Open, |key| Access::Key(key.as_str().into()));
+    let access = match args.api_key.as_ref().map_or(Ok(Access::open()), |key| Access::key(key)) {
+        Ok(access) => access,
+        Err(error) => {
+            output::error(form, &error.to_string());
+            return Exit::Incomplete;
+        }
+    };
     let routes = embedded_store::router(Arc::clone(&store), access);
     block_on(form, async {
         use axum::serve::ListenerExt as _;

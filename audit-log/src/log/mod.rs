@@ -54,6 +54,11 @@ impl Log {
         let writer = write::Writer::new(Arc::clone(&shared), opened.disk.clone(), opened.segment);
         let integrator = integrate::Worker::new(Arc::clone(&shared), opened.tree, opened.lock);
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let watch = Watch(Arc::clone(&shared));
+            let run = move || {
+                let _watch = watch;
+                run();
+            };
             std::thread::Builder::new()
                 .name(name.to_owned())
                 .spawn(run)
@@ -80,11 +85,22 @@ impl Log {
         let threads =
             core::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
-            if thread.join().is_err() {
-                self.shared.fail_with("a ledger thread panicked");
-            }
+            // A panic has been turned into a failure by `Watch`.
+            let _ = thread.join();
         }
         self.shared.failure().map_or(Ok(()), Err)
+    }
+}
+
+/// Stops the log when the thread that holds it panics: nothing waits for a thread that is gone.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail_with("a ledger thread panicked");
+            self.0.signal(|signals| signals.writer_done = true);
+        }
     }
 }
 

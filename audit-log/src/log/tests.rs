@@ -469,3 +469,36 @@ fn settings_that_make_no_sense_are_refused() {
         ));
     }
 }
+
+#[test]
+fn a_panic_of_either_thread_stops_the_log_and_closing_returns() {
+    for folder in ["wal", "tmp"] {
+        let bench = Bench::new();
+        let armed = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&armed);
+        let disk = Disk::failing(move |action, path| {
+            let hit = action == "write" && path.parent().is_some_and(|p| p.ends_with(folder));
+            assert!(
+                !(hit
+                    && seen.load(Ordering::SeqCst)
+                    && path.extension().is_none_or(|e| e != "tmp"))
+            );
+            None
+        });
+        let log = bench.open(disk, SMALL).unwrap();
+        armed.store(true, Ordering::SeqCst);
+        let (tell, told) = mpsc::channel();
+        let done = Box::new(move |done: Result<u64, LedgerError>| drop(tell.send(done)));
+        log.shared.append(leaf(0, 10), Class::Start, done).unwrap();
+        let acknowledged = told.recv().is_ok_and(|done| done.is_ok());
+        assert_eq!(
+            acknowledged,
+            folder == "tmp",
+            "the tree thread is off the acknowledgement path"
+        );
+        assert!(matches!(log.close(), Err(LedgerError::Failed { .. })));
+        drop(log);
+        let kept = acknowledged.then(|| (0, leaf(0, 10)));
+        bench.recover_and_compare(&kept.into_iter().collect(), folder);
+    }
+}

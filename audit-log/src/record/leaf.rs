@@ -175,7 +175,6 @@ struct EventLeaf<'a> {
 }
 
 /// The leaf of an intent.
-#[cfg(feature = "writer")]
 pub(crate) fn encode_intent(intent: &IntentRecord) -> Result<Vec<u8>, LeafError> {
     encode(&IntentLeaf {
         action: &intent.subject.action,
@@ -203,7 +202,6 @@ pub(crate) fn encode_intent(intent: &IntentRecord) -> Result<Vec<u8>, LeafError>
 }
 
 /// The leaf of an outcome.
-#[cfg(feature = "writer")]
 pub(crate) fn encode_outcome(
     record: &RecordId,
     tenant: &TenantId,
@@ -231,7 +229,6 @@ pub(crate) fn encode_outcome(
 }
 
 /// The leaf of a refusal.
-#[cfg(feature = "writer")]
 pub(crate) fn encode_refusal(refusal: &RefusalRecord) -> Result<Vec<u8>, LeafError> {
     let (subject, decision) = (refusal.subject.as_ref(), refusal.decision.as_ref());
     encode(&RefusalLeaf {
@@ -259,7 +256,6 @@ pub(crate) fn encode_refusal(refusal: &RefusalRecord) -> Result<Vec<u8>, LeafErr
 }
 
 /// The leaf of an event.
-#[cfg(feature = "writer")]
 pub(crate) fn encode_event(event: &EventRecord) -> Result<Vec<u8>, LeafError> {
     encode(&EventLeaf {
         details: &event.details,

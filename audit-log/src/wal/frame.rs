@@ -59,7 +59,6 @@ pub(crate) const fn frame_length(leaf: usize) -> usize {
 }
 
 /// Appends the frame of a leaf of 1 to 65,535 bytes.
-#[cfg(feature = "writer")]
 pub(crate) fn push_frame(out: &mut Vec<u8>, frame: &FrameView<'_>) {
     let start = out.len();
     let length = u32::try_from(frame.leaf.len())
@@ -125,7 +124,6 @@ pub(crate) enum Parsed<'a> {
 }
 
 /// The header of a segment that starts with entry `first`.
-#[cfg(feature = "writer")]
 pub(crate) fn segment_header(head: &SegmentHead) -> [u8; SEGMENT_HEADER] {
     let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
     bytes.extend_from_slice(MAGIC);
@@ -155,7 +153,7 @@ pub(crate) fn parse_segment_header(bytes: &[u8]) -> Option<SegmentHead> {
     })
 }
 
-#[cfg(all(test, feature = "writer"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -3,9 +3,8 @@
 mod frame;
 mod reader;
 
-pub(crate) use frame::Chain;
 #[cfg(feature = "writer")]
 pub(crate) use frame::{
-    FrameView, SEGMENT_HEADER, SegmentHead, frame_length, push_frame, segment_header,
+    Chain, FrameView, SEGMENT_HEADER, SegmentHead, frame_length, push_frame, segment_header,
 };
 pub(crate) use reader::{Frame, WalReadError, WalReader, segments_in};

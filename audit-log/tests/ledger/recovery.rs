@@ -123,7 +123,7 @@ async fn damage_before_an_acknowledged_frame_refuses_to_start() {
     let image = crashed(3).await;
     let whole = fs::read(segment(&image)).unwrap();
     let at = frames(&whole);
-    for byte in (0..at[at.len() - 2]).step_by(7) {
+    for byte in (0..at[at.len() - 2]).step_by(29) {
         let home = image.crash_image();
         let mut bytes = whole.clone();
         bytes[byte] ^= 0x20;

@@ -36,6 +36,8 @@ pub(super) fn find(
         let limit = claimed.peek().map_or(view.len(), |c| c.start);
         if limit <= digit {
             position = claimed.peek().map_or(view.len(), |c| c.end);
+        } else if digit != stretch.start && !may_start(view, digit) {
+            position = digits_end(view, digit);
         } else if let Some(range) = Run::read(view, digit, limit).number(digit == stretch.start) {
             position = range.end;
             spans.push(Span {
@@ -45,6 +47,24 @@ pub(super) fn find(
         } else {
             position = digits_end(view, digit);
         }
+    }
+}
+
+/// Whether a number without a name may start with this group of digits: a cheap look before a run is read.
+fn may_start(view: &[u8], digit: usize) -> bool {
+    let length = digits_end(view, digit).saturating_sub(digit);
+    let shape = match at(view, digit) {
+        b'0' => length >= 2,
+        b'1' => length == 1,
+        b'6'..=b'9' => matches!(length, 3 | 5),
+        _ => length == 3,
+    };
+    // As `Run::is_bound` says, a number that hangs on digits before it is none.
+    let hangs = matches!(before(view, digit), b'-' | b'.' | b'/')
+        && before(view, digit.saturating_sub(1)).is_ascii_digit();
+    match before(view, digit) {
+        b'+' | b'(' => true,
+        _ => shape && (!hangs || at(view, digit.saturating_add(1)) == b'0'),
     }
 }
 

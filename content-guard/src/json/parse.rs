@@ -175,10 +175,9 @@ impl Parser<'_> {
         self.step();
         loop {
             let rest = self.body.get(self.position..).unwrap_or_default();
-            let plain = rest
-                .iter()
-                .position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f));
-            self.position = self.position.saturating_add(plain.unwrap_or(rest.len()));
+            let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            let plain = control(rest.get(..plain).unwrap_or_default()).unwrap_or(plain);
+            self.position = self.position.saturating_add(plain);
             match self.peek() {
                 Some(b'"') => {
                     self.step();
@@ -232,5 +231,16 @@ impl Parser<'_> {
         self.step();
         self.depth = self.depth.saturating_sub(1);
         self.close(index)
+    }
+}
+
+/// The position of the first control character, which no string may hold as it is.
+fn control(text: &[u8]) -> Option<usize> {
+    // The usual answer, none, is found without a branch a byte.
+    let any = text.iter().fold(false, |found, b| found | (*b < 0x20));
+    if any {
+        text.iter().position(|b| *b < 0x20)
+    } else {
+        None
     }
 }

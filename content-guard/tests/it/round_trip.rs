@@ -150,10 +150,6 @@ fn a_bare_card_number_in_arguments_stays_a_number() {
         restorer.restore(&arguments, Syntax::Json),
         "{\"card\":4111111111111111,\"s\":\"+49 170 1234567\"}"
     );
-    assert_eq!(
-        restorer.restore(tokens[1], Syntax::Json),
-        "\"+49 170 1234567\""
-    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::fault::Fault;
 use crate::store::EmbeddedStore;
-pub use access::Access;
+pub use access::{Access, NoRandomness};
 use body::{Call, Reply};
 
 /// Engine calls that run at once; more wait their turn. Each holds one thread of the runtime's blocking pool.

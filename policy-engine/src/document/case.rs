@@ -30,7 +30,7 @@ pub(crate) struct Expectation {
     pub(crate) obligations: Vec<String>,
 }
 
-pub(super) fn test(source: &mut Source<'_>, mut section: Section<'_>) -> Option<TestDef> {
+pub(super) fn test(source: &mut Source, mut section: Section<'_>) -> Option<TestDef> {
     let place = section.place.clone();
     let name = section
         .required(source, "name")
@@ -114,7 +114,7 @@ pub(super) fn test(source: &mut Source<'_>, mut section: Section<'_>) -> Option<
 }
 
 /// The facts of a test, under the names that conditions use.
-fn facts_of(source: &mut Source<'_>, mut section: Section<'_>) -> Facts {
+fn facts_of(source: &mut Source, mut section: Section<'_>) -> Facts {
     let labels = section
         .optional(source, "labels")
         .map(|f| names(source, &f))

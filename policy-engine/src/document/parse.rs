@@ -8,7 +8,6 @@ use super::rule::{RuleDef, rule};
 use crate::names::RoleName;
 use std::collections::BTreeSet;
 use std::str::FromStr;
-use std::sync::Arc;
 use toml::de::DeTable;
 use vocab::{GroupName, PrincipalId, TenantId};
 
@@ -44,11 +43,7 @@ pub(crate) enum Member {
 
 /// Reads one document. Every defect is reported; the document is given back only if there is none.
 pub(crate) fn parse(document: &Document) -> Result<ParsedDocument, Vec<Defect>> {
-    let mut source = Source {
-        file: Arc::from(document.name.as_str()),
-        text: &document.text,
-        defects: Vec::new(),
-    };
+    let mut source = Source::new(document);
     let (tree, errors) = DeTable::parse_recoverable(&document.text);
     for error in errors {
         let place = source.place(error.span().map_or(0, |s| s.start), "");
@@ -69,7 +64,7 @@ pub(crate) fn parse(document: &Document) -> Result<ParsedDocument, Vec<Defect>> 
     }
 }
 
-fn whole(source: &mut Source<'_>, mut top: Section<'_>) -> Option<ParsedDocument> {
+fn whole(source: &mut Source, mut top: Section<'_>) -> Option<ParsedDocument> {
     if let Some(found) = top.required(source, "version")
         && number(source, &found).is_some_and(|n| n != 1)
     {
@@ -104,11 +99,7 @@ fn whole(source: &mut Source<'_>, mut top: Section<'_>) -> Option<ParsedDocument
     })
 }
 
-fn tables<'t>(
-    source: &mut Source<'_>,
-    top: &mut Section<'t>,
-    key: &'static str,
-) -> Vec<Section<'t>> {
+fn tables<'t>(source: &mut Source, top: &mut Section<'t>, key: &'static str) -> Vec<Section<'t>> {
     let items = top
         .optional(source, key)
         .map(|f| list(source, &f))
@@ -119,7 +110,7 @@ fn tables<'t>(
         .collect()
 }
 
-pub(super) fn located<T: FromStr>(source: &mut Source<'_>, items: Vec<Found<'_>>) -> Vec<Located<T>>
+pub(super) fn located<T: FromStr>(source: &mut Source, items: Vec<Found<'_>>) -> Vec<Located<T>>
 where
     T::Err: std::fmt::Display,
 {
@@ -132,7 +123,7 @@ where
     items.into_iter().filter_map(located).collect()
 }
 
-pub(super) fn names<T: FromStr + Ord>(source: &mut Source<'_>, found: &Found<'_>) -> BTreeSet<T>
+pub(super) fn names<T: FromStr + Ord>(source: &mut Source, found: &Found<'_>) -> BTreeSet<T>
 where
     T::Err: std::fmt::Display,
 {
@@ -142,7 +133,7 @@ where
         .collect()
 }
 
-fn role(source: &mut Source<'_>, name: &str, found: Found<'_>) -> Option<RoleDef> {
+fn role(source: &mut Source, name: &str, found: Found<'_>) -> Option<RoleDef> {
     let place = found.place.clone();
     let name = match RoleName::new(name) {
         Ok(name) if name.as_str() == EVERYONE => {
@@ -184,7 +175,7 @@ fn role(source: &mut Source<'_>, name: &str, found: Found<'_>) -> Option<RoleDef
 /// The role that each verified principal of a tenant holds.
 pub(crate) const EVERYONE: &str = "everyone";
 
-pub(super) fn member(source: &mut Source<'_>, found: &Found<'_>) -> Option<Member> {
+pub(super) fn member(source: &mut Source, found: &Found<'_>) -> Option<Member> {
     let text = text(source, found)?;
     let member = match text.split_once(':') {
         Some(("u", name)) => PrincipalId::new(name).ok().map(Member::User),

@@ -1,22 +1,38 @@
 //! Reading a TOML tree key by key, so that one pass finds every defect.
 
+use super::Document;
 use super::defect::{Defect, Place};
 use std::str::FromStr;
 use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The text of a document, for line numbers, and the defects found so far.
-pub(super) struct Source<'t> {
-    pub(super) file: Arc<str>,
-    pub(super) text: &'t str,
+/// A document being read: where its lines start, and the defects found so far.
+pub(super) struct Source {
+    file: Arc<str>,
+    line_starts: Vec<usize>,
     pub(super) defects: Vec<Defect>,
 }
 
-impl Source<'_> {
-    pub(super) fn line(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(offset);
-        1 + before.filter(|b| **b == b'\n').count()
+impl Source {
+    pub(super) fn new(document: &Document) -> Self {
+        let breaks = document
+            .text
+            .bytes()
+            .enumerate()
+            .filter(|(_, b)| *b == b'\n');
+        Self {
+            file: Arc::from(document.name.as_str()),
+            line_starts: std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect(),
+            defects: Vec::new(),
+        }
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
     }
 
     pub(super) fn place(&self, offset: usize, key: impl Into<String>) -> Place {
@@ -61,7 +77,7 @@ impl<'t> Section<'t> {
     }
 
     /// The section in a value, or a defect.
-    pub(super) fn of(source: &mut Source<'_>, found: Found<'t>) -> Option<Self> {
+    pub(super) fn of(source: &mut Source, found: Found<'t>) -> Option<Self> {
         if let DeValue::Table(table) = found.value {
             return Some(Self::new(table, found.place));
         }
@@ -69,18 +85,14 @@ impl<'t> Section<'t> {
         None
     }
 
-    pub(super) fn optional(&mut self, source: &Source<'_>, key: &'static str) -> Option<Found<'t>> {
+    pub(super) fn optional(&mut self, source: &Source, key: &'static str) -> Option<Found<'t>> {
         self.asked.push(key);
         let (_, value) = self.table.iter().find(|(k, _)| k.get_ref() == key)?;
         let path = join(&self.place.key, key);
         Some(found(source, value, path))
     }
 
-    pub(super) fn required(
-        &mut self,
-        source: &mut Source<'_>,
-        key: &'static str,
-    ) -> Option<Found<'t>> {
+    pub(super) fn required(&mut self, source: &mut Source, key: &'static str) -> Option<Found<'t>> {
         let found = self.optional(source, key);
         if found.is_none() {
             source.report(&self.place, format!("the key {key} is missing"), "");
@@ -89,7 +101,7 @@ impl<'t> Section<'t> {
     }
 
     /// Every key with its value, for tables whose keys are names. Nothing is left for [`Section::finish`].
-    pub(super) fn entries(self, source: &Source<'_>) -> Vec<(&'t str, Found<'t>)> {
+    pub(super) fn entries(self, source: &Source) -> Vec<(&'t str, Found<'t>)> {
         let mut entries: Vec<(usize, &'t str, Found<'t>)> = Vec::new();
         for (key, value) in self.table {
             let path = join(&self.place.key, key.get_ref());
@@ -105,7 +117,7 @@ impl<'t> Section<'t> {
     }
 
     /// Reports every key that no reader asked for.
-    pub(super) fn finish(self, source: &mut Source<'_>) {
+    pub(super) fn finish(self, source: &mut Source) {
         for (key, _) in self.table {
             let name: &str = key.get_ref();
             if !self.asked.contains(&name) {
@@ -128,7 +140,7 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
-fn found<'t>(source: &Source<'_>, value: &'t Spanned<DeValue<'t>>, path: String) -> Found<'t> {
+fn found<'t>(source: &Source, value: &'t Spanned<DeValue<'t>>, path: String) -> Found<'t> {
     let offset = value.span().start;
     Found {
         value: value.get_ref(),
@@ -136,12 +148,12 @@ fn found<'t>(source: &Source<'_>, value: &'t Spanned<DeValue<'t>>, path: String)
     }
 }
 
-pub(super) fn wrong_type(source: &mut Source<'_>, found: &Found<'_>, wanted: &str) {
+pub(super) fn wrong_type(source: &mut Source, found: &Found<'_>, wanted: &str) {
     source.report(&found.place, format!("must be {wanted}"), "");
 }
 
 /// The text of a value, or a defect.
-pub(super) fn text<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Option<&'t str> {
+pub(super) fn text<'t>(source: &mut Source, found: &Found<'t>) -> Option<&'t str> {
     let text = found.value.as_str();
     if text.is_none() {
         wrong_type(source, found, "a string in quotes");
@@ -150,7 +162,7 @@ pub(super) fn text<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Option<&'t
 }
 
 /// A typed name in a value, or a defect that says the rule of such names.
-pub(super) fn parsed<T: FromStr>(source: &mut Source<'_>, found: &Found<'_>) -> Option<T>
+pub(super) fn parsed<T: FromStr>(source: &mut Source, found: &Found<'_>) -> Option<T>
 where
     T::Err: std::fmt::Display,
 {
@@ -165,7 +177,7 @@ where
 }
 
 /// A whole number that is not negative, or a defect.
-pub(super) fn number(source: &mut Source<'_>, found: &Found<'_>) -> Option<u64> {
+pub(super) fn number(source: &mut Source, found: &Found<'_>) -> Option<u64> {
     let number = found
         .value
         .as_integer()
@@ -177,7 +189,7 @@ pub(super) fn number(source: &mut Source<'_>, found: &Found<'_>) -> Option<u64> 
 }
 
 /// The elements of a list, or a defect.
-pub(super) fn list<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec<Found<'t>> {
+pub(super) fn list<'t>(source: &mut Source, found: &Found<'t>) -> Vec<Found<'t>> {
     let DeValue::Array(array) = found.value else {
         wrong_type(source, found, "a list");
         return Vec::new();
@@ -189,7 +201,7 @@ pub(super) fn list<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec<Found<
 }
 
 /// A list, or one string that stands for a list of one.
-pub(super) fn one_or_list<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec<Found<'t>> {
+pub(super) fn one_or_list<'t>(source: &mut Source, found: &Found<'t>) -> Vec<Found<'t>> {
     if found.value.is_str() {
         vec![found.clone()]
     } else {
@@ -199,7 +211,7 @@ pub(super) fn one_or_list<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec
 
 /// One choice out of a fixed set, or a defect that names them.
 pub(super) fn choice<T: Copy>(
-    source: &mut Source<'_>,
+    source: &mut Source,
     found: &Found<'_>,
     all: &[T],
     name: fn(T) -> &'static str,

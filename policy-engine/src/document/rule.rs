@@ -27,7 +27,7 @@ pub(crate) struct RuleDef {
     pub(crate) then: Terms,
 }
 
-pub(super) fn rule(source: &mut Source<'_>, mut section: Section<'_>) -> Option<RuleDef> {
+pub(super) fn rule(source: &mut Source, mut section: Section<'_>) -> Option<RuleDef> {
     let id = section.required(source, "id").and_then(|f| {
         let value = parsed(source, &f)?;
         Some(Located {
@@ -106,7 +106,7 @@ pub(super) fn rule(source: &mut Source<'_>, mut section: Section<'_>) -> Option<
     })
 }
 
-fn not_empty<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec<Found<'t>> {
+fn not_empty<'t>(source: &mut Source, found: &Found<'t>) -> Vec<Found<'t>> {
     let before = source.defects.len();
     let items = one_or_list(source, found);
     if items.is_empty() && source.defects.len() == before {
@@ -119,7 +119,7 @@ fn not_empty<'t>(source: &mut Source<'_>, found: &Found<'t>) -> Vec<Found<'t>> {
     items
 }
 
-fn actions(source: &mut Source<'_>, found: &Found<'_>) -> BTreeSet<Action> {
+fn actions(source: &mut Source, found: &Found<'_>) -> BTreeSet<Action> {
     let mut all = BTreeSet::new();
     for item in not_empty(source, found) {
         let Some(text) = text(source, &item) else {
@@ -140,11 +140,7 @@ fn actions(source: &mut Source<'_>, found: &Found<'_>) -> BTreeSet<Action> {
 }
 
 /// Reads patterns; one that none of the rule's actions can apply to is a defect.
-fn patterns(
-    source: &mut Source<'_>,
-    items: &[Found<'_>],
-    actions: &BTreeSet<Action>,
-) -> Vec<Pattern> {
+fn patterns(source: &mut Source, items: &[Found<'_>], actions: &BTreeSet<Action>) -> Vec<Pattern> {
     let mut all = Vec::new();
     for item in items {
         let Some(text) = text(source, item) else {
@@ -174,7 +170,7 @@ fn patterns(
     all
 }
 
-fn condition(source: &mut Source<'_>, found: &Found<'_>) -> Option<Condition> {
+fn condition(source: &mut Source, found: &Found<'_>) -> Option<Condition> {
     let text = text(source, found)?;
     match Condition::compile(text) {
         Ok(condition) => Some(condition),
@@ -185,7 +181,7 @@ fn condition(source: &mut Source<'_>, found: &Found<'_>) -> Option<Condition> {
     }
 }
 
-fn terms(source: &mut Source<'_>, mut section: Section<'_>) -> Terms {
+fn terms(source: &mut Source, mut section: Section<'_>) -> Terms {
     let pseudonymise = section.optional(source, "pseudonymise");
     let pseudonymise = pseudonymise
         .map(|f| names::<Label>(source, &f))
@@ -209,7 +205,7 @@ fn terms(source: &mut Source<'_>, mut section: Section<'_>) -> Terms {
 }
 
 /// `encrypt = "preserving"` or `encrypt = { mode = "preserving", beta = 1.5 }`.
-fn encrypt(source: &mut Source<'_>, found: Found<'_>) -> Option<Encrypt> {
+fn encrypt(source: &mut Source, found: Found<'_>) -> Option<Encrypt> {
     if found.value.is_str() {
         let mode = choice(source, &found, &Mode::ALL, Mode::as_str)?;
         return Some(Encrypt {
@@ -234,7 +230,7 @@ fn encrypt(source: &mut Source<'_>, found: Found<'_>) -> Option<Encrypt> {
     })
 }
 
-fn beta(source: &mut Source<'_>, found: &Found<'_>) -> Option<Beta> {
+fn beta(source: &mut Source, found: &Found<'_>) -> Option<Beta> {
     let number = match found.value {
         DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
         DeValue::Integer(whole) => whole

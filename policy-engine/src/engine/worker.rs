@@ -149,6 +149,10 @@ impl Tenant {
         let lines = || candidates.iter().filter_map(|at| self.line(*at));
         let wanted: BTreeSet<Index> = lines().map(|line| line.role).collect();
         let rows = lines().filter_map(|line| self.row(query.tenant.as_str(), line));
+        let held = self.held(query, &wanted);
+        let links = held
+            .iter()
+            .filter_map(|at| Some((subject.clone(), self.role(*at)?)));
         let request = Request {
             tenant: query.tenant.as_str(),
             subject: &subject,
@@ -156,47 +160,16 @@ impl Tenant {
             action: query.action.as_str(),
             context,
         };
-        referee.enforce(
-            rows,
-            self.links(query, &subject, &wanted).into_iter(),
-            request,
-        )
+        referee.enforce(rows, links, request)
     }
 
-    /// The `g` rows that can lead this caller to the wanted roles. Roles are expanded: no chain is longer
-    /// than caller, group, role.
-    fn links(
-        &self,
-        query: &Query<'_>,
-        subject: &str,
-        wanted: &BTreeSet<Index>,
-    ) -> Vec<(String, String)> {
-        let mut links = Vec::new();
-        let mut hold = |holder: &str, roles: &[Index]| {
-            let before = links.len();
-            for at in roles.iter().filter(|at| wanted.contains(at)) {
-                links.extend(self.role(*at).map(|role| (holder.to_owned(), role)));
-            }
-            links.len() > before
-        };
-        hold(subject, &[EVERYONE_AT]);
-        hold(
-            subject,
-            self.users.get(query.principal).map_or(&[], Vec::as_slice),
-        );
-        let mut groups = Vec::new();
-        for (group, roles) in query
-            .groups
-            .iter()
-            .filter_map(|g| Some((g, self.groups.get(g)?)))
-        {
-            let group = format!("group:{group}");
-            if hold(&group, roles) {
-                groups.push((subject.to_owned(), group));
-            }
-        }
-        links.extend(groups);
-        links
+    /// Those of the wanted roles that the caller holds, by name, by group or as everyone: one `g` row each,
+    /// since groups and inheritance are expanded.
+    fn held(&self, query: &Query<'_>, wanted: &BTreeSet<Index>) -> BTreeSet<Index> {
+        let by_name = self.users.get(query.principal).into_iter();
+        let by_group = query.groups.iter().filter_map(|g| self.groups.get(g));
+        let held = by_name.chain(by_group).flatten().chain([&EVERYONE_AT]);
+        held.filter(|role| wanted.contains(role)).copied().collect()
     }
 
     /// A role as casbin reads it: the prefix keeps a role from being taken for a user of the same name.

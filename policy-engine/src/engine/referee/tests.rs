@@ -72,8 +72,8 @@ fn key_match2_is_not_what_matches_here() {
     assert!(!enforce(&mut referee, &near, &[("u:alice", "role:a")]));
 }
 
-/// Pitfall 3: casbin drops role chains of ten edges or more. The compiler expands roles, so that no chain
-/// here is longer than two; this shows why it must.
+/// Pitfall 3: casbin drops role chains of ten edges or more. The compiler expands roles, so that each chain
+/// here is one row; this shows why it must.
 #[test]
 fn long_role_chains_are_casbins_limit() {
     let mut referee = Referee::new().unwrap();
