@@ -120,6 +120,8 @@ VECTOR_CASES = {
     "duplicate key": ("PUT", "/points", bare('{"points":[],"points":[{"id":1,"vector":[1,2,3,4]}]}')),
     "shard key": ("PUT", "/points", json.dumps({"points": [{"id": 1, "vector": [1, 2, 3, 4]}], "shard_key": "x"}).encode()),
     "query dimension": query(query=[1.0]),
+    "query by document": query(query={"text": HUSH, "model": "m"}),
+    "query by image": query(query={"image": HUSH, "model": "m"}),
     "query nan": ("POST", "/points/query", bare('{"query":[NaN,1,2,3]}')),
     "query of zeroes": query(query=[0.0, 0.0, 0.0, 0.0]),
     "negative limit": query(limit=-1),
@@ -156,7 +158,7 @@ def test_bad_vector_calls(topology, deeds, case):
     assert topology.saw_since(mark) == []
 
 
-BAD_NAMES = ["..", ".", "a b", "a%2fb", "ä", "x" * 300, "_aios", "a\\b", "a'b", 'a"b', "$x"]
+BAD_NAMES = ["..", ".", "a b", "a%2fb", "ä", "x" * 300, "a\\b", "a'b", 'a"b', "$x"]
 
 
 @pytest.mark.parametrize("bad", BAD_NAMES)

@@ -5,6 +5,8 @@ import json
 import openai
 import pytest
 
+from harness.process import wait_until
+
 ADDRESS = "ada.lovelace@example.org"
 CARD = "4111 1111 1111 1111"
 IBAN = "DE89 3704 0044 0532 0130 00"
@@ -129,8 +131,11 @@ def test_models_are_listed(topology):
 def test_the_record_id_is_told(topology):
     raw = topology.openai().chat.completions.with_raw_response.create(model="echo", messages=[{"role": "user", "content": "hi"}])
     record = raw.headers["x-aios-record"]
-    kinds = [r for r in topology.sidecar.ledger.records() if record in json.dumps(r)]
-    assert len(kinds) == 2, kinds
+
+    def both():
+        return len([r for r in topology.sidecar.ledger.records() if record in json.dumps(r)]) == 2
+
+    wait_until(both, "intent and outcome are in the exported ledger")
 
 
 @pytest.mark.parametrize(

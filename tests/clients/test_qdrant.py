@@ -235,12 +235,11 @@ def test_a_batch_in_columns(topology, name):
         lambda c, n: c.get_aliases(),
         lambda c, n: c.update_collection_aliases([models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=n, alias_name="a"))]),
         lambda c, n: c.query_points(n, query=models.RecommendQuery(recommend=models.RecommendInput(positive=[1]))),
-        lambda c, n: c.query_points(n, query=models.Document(text="plaintext", model="m")),
         lambda c, n: c.query_points(n, prefetch=models.Prefetch(query=vector(1)), query=models.FusionQuery(fusion=models.Fusion.RRF)),
         lambda c, n: c.query_points(n, query=vector(1), lookup_from=models.LookupLocation(collection="other")),
         lambda c, n: c.scroll(n, order_by="year"),
     ],
-    ids=["snapshot", "snapshots", "recover", "facet", "groups", "matrix", "aliases", "alias", "recommend", "document", "fusion", "lookup", "order"],
+    ids=["snapshot", "snapshots", "recover", "facet", "groups", "matrix", "aliases", "alias", "recommend", "fusion", "lookup", "order"],
 )
 def test_what_would_leak_or_cross_is_refused(topology, deeds, call):
     client, name = deeds

@@ -33,18 +33,20 @@ class Issuer:
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         return self._key.public_key().public_bytes(serialization.Encoding.PEM, form)
 
-    def claims(self, tenant, principal="u-test", groups=("apps",), **changes):
+    def claims(self, tenant_, principal="u-test", groups=("apps",), **changes):
         """Honest claims, with changes; a value of None removes the claim."""
         now = int(time.time())
         claims = {
-            "iss": self.name, "aud": AUDIENCE, "sub": principal, "tenant": tenant, "groups": list(groups),
+            "iss": self.name, "aud": AUDIENCE, "sub": principal, "tenant": tenant_, "groups": list(groups),
             "iat": now, "nbf": now - 5, "exp": now + 3600, **changes,
         }
         return {k: v for k, v in claims.items() if v is not None}
 
-    def token(self, tenant, principal="u-test", groups=("apps",), headers=None, **changes):
+    def token(self, tenant_, principal="u-test", groups=("apps",), headers=None, **changes):
         """A signed token."""
-        return jwt.encode(self.claims(tenant, principal, groups, **changes), self._key, self.algorithm, headers=headers)
+        claims = self.claims(tenant_, principal, groups, **changes)
+        # Not `jwt.encode`: it refuses to write the malformed claims that the attacks are made of.
+        return jwt.PyJWS().encode(json.dumps(claims).encode(), self._key, self.algorithm, headers={"typ": "JWT", **(headers or {})})
 
     def unsigned(self, tenant, header):
         """A token with this header and an empty signature."""

@@ -7,13 +7,16 @@ import socket
 def exchange(port, request, seconds=5.0):
     """Send bytes, return all that comes back until the peer closes or keeps silent for `seconds`."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
+        try:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # refused before all of it was read: the answer says why
         try:
             while part := connection.recv(65536):
                 answer += part
-        except (TimeoutError, ConnectionResetError):
+        except OSError:
             pass
         return answer
 
