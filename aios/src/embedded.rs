@@ -248,5 +248,6 @@ fn configuration(plan: &Plan, data: &DataDir, store_at: SocketAddr, model_at: So
         ("issuer", Value::Array(vec![issuer])),
         ("upstream", Value::Array(upstreams)),
     ]);
-    format!("# Written by `aios up` at each start; ports and secrets of the embedded services change.\n{whole}")
+    let text = toml::to_string(&whole).unwrap_or_default();
+    format!("# Written by `aios up` at each start; ports and secrets of the embedded services change.\n{text}")
 }

@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from harness.process import wait_until
+from harness.standin import SECRET_OF_UPSTREAM
 
 ADDRESS = "ada.lovelace@example.org"
 CARD = "4111 1111 1111 1111"
@@ -159,15 +160,26 @@ def test_unknown_surfaces_are_denied_in_the_clients_dialect(topology, call, stat
     assert topology.saw_since(mark) == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
-def test_errors_of_the_upstream_carry_no_secret(topology, status):
-    from harness.standin import SECRET_OF_UPSTREAM
-
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_errors_that_are_not_the_callers_business_carry_no_secret(topology, status):
+    """An upstream's 401 speaks of the sidecar's own credential, its 5xx of its inside."""
     with pytest.raises(openai.APIStatusError) as failed:
         ask(topology.openai(), f"status-{status}")
+    assert failed.value.status_code >= 500
     assert failed.value.body["aios_code"]
     assert failed.value.body["blame"] == "upstream"
     assert SECRET_OF_UPSTREAM not in failed.value.response.text
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 429])
+def test_errors_of_the_caller_are_told(topology, status):
+    """What the upstream says of the caller's own call, such as a limit that it passed, is for the caller."""
+    with pytest.raises(openai.APIStatusError) as failed:
+        ask(topology.openai(), f"status-{status}")
+    assert failed.value.status_code == status
+    assert failed.value.body["aios_code"] == "upstream_refused"
+    assert failed.value.body["blame"] == "upstream"
+    assert "it failed" in failed.value.body["message"]
 
 
 def test_a_broken_stream_does_not_look_whole(topology):

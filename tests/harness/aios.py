@@ -153,6 +153,8 @@ class Up:
         argv = [binary(), "up", "--json", "--data", self.data, "--listen", "127.0.0.1:0", *arguments]
         self.process = Process(argv, self.log)
         self.said = json.loads(self.process.line())
+        if not self.said.get("ready"):
+            raise AssertionError(f"aios up: {self.said}\n{self.process.tail()}")
         self.proxy, self.ops = self.said["proxy"], self.said["ops"]
         self.upstreams, self.tokens = self.said["upstreams"], self.said["tokens"]
 

@@ -68,4 +68,4 @@ def code(body):
 
 def chat(text="hi", model="echo", **fields):
     """The body of a chat call."""
-    return json.dumps({"model": model, "messages": [{"role": "user", "content": text}], **fields}).encode()
+    return json.dumps({"model": model, "messages": [{"role": "user", "content": text}]} | fields).encode()
