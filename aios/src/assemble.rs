@@ -96,8 +96,8 @@ pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
     let keys = keys(config, &data, &store)?;
     let pin = config.listen.tenant.clone().map_or(TenantPin::Any, TenantPin::Only);
     let virtual_keys = Arc::new(StoredKeys::new(store.clone()));
-    let authenticator =
-        Authenticator::new(config.issuers.clone(), Some(virtual_keys), pin, Settings::default()).map_err(of("the issuers"))?;
+    let authenticator = Authenticator::new(config.issuers.clone(), Some(virtual_keys), pin, Settings::default())
+        .map_err(of("the issuers"))?;
     let ledger = ledger(config, &data)?;
     crate::events::started(&ledger, config, &digest).await.map_err(of("the ledger"))?;
     let collections = Arc::new(StoredCollections::new(store));
@@ -118,7 +118,8 @@ fn keys(config: &Config, data: &DataDir, store: &SharedStore) -> Result<Arc<KeyB
 
 fn ledger(config: &Config, data: &DataDir) -> Result<Ledger, AssembleError> {
     std::fs::create_dir_all(data.ledger()).map_err(of("the ledger"))?;
-    let key = SigningKey::load_or_generate(&data.ledger_signing_key(), "aios.local/host").map_err(of("the ledger's key"))?;
+    let key =
+        SigningKey::load_or_generate(&data.ledger_signing_key(), "aios.local/host").map_err(of("the ledger's key"))?;
     audit_log::publish_verifier_key(&data.ledger_keys(), &key).map_err(of("the ledger's verifier keys"))?;
     let durability = match config.ledger.durability {
         Durability::Fsync => audit_log::Durability::Fsync,

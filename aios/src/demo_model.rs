@@ -109,8 +109,10 @@ async fn chat(State(demo): State<Demo>, headers: HeaderMap, Json(request): Json<
         "prompt_tokens": prompt, "completion_tokens": words(&answer), "total_tokens": prompt + words(&answer),
     });
     if request.stream {
-        let with_usage = request.stream_options.as_ref().and_then(|o| o.get("include_usage")) == Some(&Value::Bool(true));
-        return ([(header::CONTENT_TYPE, "text/event-stream")], stream(&answer, with_usage.then_some(usage))).into_response();
+        let with_usage =
+            request.stream_options.as_ref().and_then(|o| o.get("include_usage")) == Some(&Value::Bool(true));
+        return ([(header::CONTENT_TYPE, "text/event-stream")], stream(&answer, with_usage.then_some(usage)))
+            .into_response();
     }
     Json(json!({
         "id": "chatcmpl-demo", "object": "chat.completion", "created": 0, "model": CHAT,
@@ -128,8 +130,7 @@ fn words(text: &str) -> usize {
 fn stream(answer: &str, usage: Option<Value>) -> String {
     let mut events = String::new();
     let mut push = |choices: Value, usage: Option<Value>| {
-        let mut chunk =
-            json!({ "id": "chatcmpl-demo", "object": "chat.completion.chunk", "created": 0, "model": CHAT, "choices": choices });
+        let mut chunk = json!({ "id": "chatcmpl-demo", "object": "chat.completion.chunk", "created": 0, "model": CHAT, "choices": choices });
         if let (Some(usage), Some(object)) = (usage, chunk.as_object_mut()) {
             object.insert("usage".to_owned(), usage);
         }
@@ -221,7 +222,8 @@ mod tests {
     #[test]
     fn near_texts_come_near_and_lengths_are_one() {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
-        let (a, b, c) = (embed("lease of the harbour warehouse"), embed("warehouse lease, harbour"), embed("birthday cake"));
+        let (a, b, c) =
+            (embed("lease of the harbour warehouse"), embed("warehouse lease, harbour"), embed("birthday cake"));
         assert!((dot(&a, &a) - 1.0).abs() < 1e-5);
         assert!(dot(&a, &b) > dot(&a, &c) + 0.2);
         assert!((dot(&embed(""), &embed("")) - 1.0).abs() < 1e-5);

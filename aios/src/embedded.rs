@@ -237,8 +237,7 @@ fn configuration(plan: &Plan, data: &DataDir, store_at: SocketAddr, model_at: So
         ("algorithms", Value::Array(vec![text("EdDSA")])),
         ("jwks_file", path("issuer.jwks")),
     ]);
-    let upstreams =
-        vec![model("models", plan.openai.as_ref()), model("embeddings", plan.embeddings.as_ref()), vectors];
+    let upstreams = vec![model("models", plan.openai.as_ref()), model("embeddings", plan.embeddings.as_ref()), vectors];
     let whole = table(vec![
         ("data", Value::String(root.display().to_string())),
         ("listen", table(vec![("address", Value::String(plan.listen.to_string()))])),

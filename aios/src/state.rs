@@ -5,8 +5,8 @@ use kms_bridge::KeyRegistry;
 use proxy::{
     identity::{KeyStatus, UnixSeconds, VirtualKey, VirtualKeys, VirtualKeysUnavailable},
     vector::{
-        Advance, CollectionEntry, CollectionKey, CollectionState, Collections, CollectionsError, Creation,
-        Distance, PhysicalName,
+        Advance, CollectionEntry, CollectionKey, CollectionState, Collections, CollectionsError, Creation, Distance,
+        PhysicalName,
     },
 };
 use std::{error::Error, sync::Arc};

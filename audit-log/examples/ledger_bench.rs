@@ -3,11 +3,7 @@
 //! In each of several rounds a raw preallocated `write` + `fdatasync` loop runs before the ledger
 //! does, in the same directory, so that the two can be compared. Without `os`, every record is on
 //! stable storage when it is acknowledged. Then the log is reopened and verified.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a measuring program, not the product"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program, not the product")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use audit_log::verify::verify_dir;
-use audit_log::{
-    Durability, EventRecord, Ledger, LedgerConfig, SigningKey, UnixMillis, VerifierKeys, Word,
-};
+use audit_log::{Durability, EventRecord, Ledger, LedgerConfig, SigningKey, UnixMillis, VerifierKeys, Word};
 
 const ROUNDS: u32 = 3;
 const PAYLOAD: usize = 1024;
@@ -27,23 +21,12 @@ fn main() {
     let dir = PathBuf::from(args.next().unwrap_or_else(|| "ledger-bench".to_owned()));
     let seconds: u64 = args.next().map_or(3, |n| n.parse().unwrap());
     let writers: usize = args.next().map_or(64, |n| n.parse().unwrap());
-    let durability = if args.next().as_deref() == Some("os") {
-        Durability::Os
-    } else {
-        Durability::Fsync
-    };
+    let durability = if args.next().as_deref() == Some("os") { Durability::Os } else { Durability::Fsync };
     std::fs::create_dir_all(&dir).unwrap();
     let key = SigningKey::load_or_generate(&dir.join("signing.key"), "aios.bench/host").unwrap();
     let keys = VerifierKeys::parse(key.verifier_key()).unwrap();
-    let config = LedgerConfig {
-        durability,
-        ..LedgerConfig::default()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap();
+    let config = LedgerConfig { durability, ..LedgerConfig::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
 
     let (mut raw, mut acks, mut elapsed) = (Vec::new(), Vec::new(), Duration::ZERO);
     let ledger = Ledger::open(&dir.join("host"), key, config.clone()).unwrap();
@@ -107,12 +90,7 @@ async fn load(ledger: &Ledger, writers: usize, time: Duration) -> Vec<Duration> 
         tenant: None,
         principal: None,
         details: (0..PAYLOAD / 128)
-            .map(|n| {
-                (
-                    Word::lossy(&format!("detail{n}")),
-                    Word::lossy(&"x".repeat(115)),
-                )
-            })
+            .map(|n| (Word::lossy(&format!("detail{n}")), Word::lossy(&"x".repeat(115))))
             .collect(),
     };
     let start = Instant::now();

@@ -49,10 +49,7 @@ pub enum CheckpointError {
 ///
 /// # Errors
 /// [`CheckpointError`].
-pub fn open_checkpoint(
-    note: &[u8],
-    keys: &VerifierKeys,
-) -> Result<SignedCheckpoint, CheckpointError> {
+pub fn open_checkpoint(note: &[u8], keys: &VerifierKeys) -> Result<SignedCheckpoint, CheckpointError> {
     let note = signed_note::Note::from_bytes(note).map_err(|_| CheckpointError::Malformed)?;
     let (verified, _) = note.verify(&keys.list()).map_err(|error| match error {
         signed_note::NoteError::UnverifiedNote => CheckpointError::NotSigned,
@@ -63,10 +60,7 @@ pub fn open_checkpoint(
     if head.size() > MAX_SIZE || head.to_bytes() != note.text() {
         return Err(CheckpointError::Malformed);
     }
-    if !verified
-        .iter()
-        .any(|signature| signature.name() == head.origin())
-    {
+    if !verified.iter().any(|signature| signature.name() == head.origin()) {
         return Err(CheckpointError::OtherLog);
     }
     Ok(SignedCheckpoint {
@@ -74,20 +68,12 @@ pub fn open_checkpoint(
         size: head.size(),
         root: head.hash().0,
         extension: head.extension().to_owned(),
-        signed_by: verified
-            .iter()
-            .map(|s| format!("{}+{:08x}", s.name(), s.id()))
-            .collect(),
+        signed_by: verified.iter().map(|s| format!("{}+{:08x}", s.name(), s.id())).collect(),
     })
 }
 
 /// Signs a tree head. `None` only for an origin or extension that no checkpoint can have.
-pub(crate) fn sign_checkpoint(
-    key: &SigningKey,
-    size: u64,
-    root: Hash,
-    extension: &str,
-) -> Option<Vec<u8>> {
+pub(crate) fn sign_checkpoint(key: &SigningKey, size: u64, root: Hash, extension: &str) -> Option<Vec<u8>> {
     let head = Checkpoint::new(key.origin(), size, root, extension).ok()?;
     let mut note = signed_note::Note::new(&head.to_bytes(), &[]).ok()?;
     note.add_sigs(&[&key.signer]).ok()?;
@@ -109,10 +95,7 @@ mod tests {
         let (signer, keys) = key("aios.test/host");
         let note = sign_checkpoint(&signer, 7, Hash([9; 32]), DURABILITY_OS_LINE).unwrap();
         let open = open_checkpoint(&note, &keys).unwrap();
-        assert_eq!(
-            (open.size, open.root, open.origin.as_str()),
-            (7, [9; 32], "aios.test/host")
-        );
+        assert_eq!((open.size, open.root, open.origin.as_str()), (7, [9; 32], "aios.test/host"));
         assert_eq!(open.extension, DURABILITY_OS_LINE);
         assert!(sign_checkpoint(&signer, 7, Hash([9; 32]), "no newline").is_none());
     }
@@ -127,10 +110,7 @@ mod tests {
             assert!(open_checkpoint(&bad, &keys).is_err(), "byte {at}");
         }
         for cut in 0..note.len() {
-            assert!(
-                open_checkpoint(&note[..cut], &keys).is_err(),
-                "cut at {cut}"
-            );
+            assert!(open_checkpoint(&note[..cut], &keys).is_err(), "cut at {cut}");
         }
     }
 
@@ -141,27 +121,10 @@ mod tests {
         let head = Checkpoint::new("aios.test/host", 1, Hash([0; 32]), "").unwrap();
         let mut note = signed_note::Note::new(&head.to_bytes(), &[]).unwrap();
         note.add_sigs(&[&other.signer]).unwrap();
-        assert_eq!(
-            open_checkpoint(&note.to_bytes(), &other_keys),
-            Err(CheckpointError::OtherLog)
-        );
-        assert_eq!(
-            open_checkpoint(&note.to_bytes(), &host_keys),
-            Err(CheckpointError::NotSigned)
-        );
-        let both = VerifierKeys::parse(&format!(
-            "{}\n{}",
-            host.verifier_key(),
-            other.verifier_key()
-        ))
-        .unwrap();
+        assert_eq!(open_checkpoint(&note.to_bytes(), &other_keys), Err(CheckpointError::OtherLog));
+        assert_eq!(open_checkpoint(&note.to_bytes(), &host_keys), Err(CheckpointError::NotSigned));
+        let both = VerifierKeys::parse(&format!("{}\n{}", host.verifier_key(), other.verifier_key())).unwrap();
         note.add_sigs(&[&host.signer]).unwrap();
-        assert_eq!(
-            open_checkpoint(&note.to_bytes(), &both)
-                .unwrap()
-                .signed_by
-                .len(),
-            2
-        );
+        assert_eq!(open_checkpoint(&note.to_bytes(), &both).unwrap().signed_by.len(), 2);
     }
 }

@@ -59,17 +59,11 @@ impl SigningKey {
             return Err(KeyError::BadOrigin);
         }
         let mut seed = Plain::new([0_u8; 32]);
-        SystemRandom::new()
-            .fill(seed.expose_mut())
-            .map_err(|_| KeyError::NoRandomness)?;
-        let pair =
-            Ed25519KeyPair::from_seed_unchecked(seed.expose()).map_err(|_| KeyError::BadOrigin)?;
+        SystemRandom::new().fill(seed.expose_mut()).map_err(|_| KeyError::NoRandomness)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose()).map_err(|_| KeyError::BadOrigin)?;
         let id = signed_note::key_id(origin, &tagged(pair.public_key().as_ref()));
         let private = Plain::new(tagged(seed.expose()));
-        let encoded = Plain::new(format!(
-            "PRIVATE+KEY+{origin}+{id:08x}+{}",
-            STANDARD.encode(private.expose())
-        ));
+        let encoded = Plain::new(format!("PRIVATE+KEY+{origin}+{id:08x}+{}", STANDARD.encode(private.expose())));
         Self::parse(encoded).ok_or(KeyError::BadOrigin)
     }
 
@@ -79,11 +73,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Io`], [`KeyError::TooOpen`], [`KeyError::Malformed`].
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let failed = |source| KeyError::Io {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| KeyError::Io { action: "read", path: path.to_owned(), source };
         let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(KeyError::TooOpen(path.to_owned()));
@@ -98,12 +88,10 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Io`], also when the file is there already.
     pub fn save_new(&self, path: &Path) -> Result<(), KeyError> {
-        write_new(path, 0o600, &[self.encoded.expose().as_bytes(), b"\n"]).map_err(|source| {
-            KeyError::Io {
-                action: "create",
-                path: path.to_owned(),
-                source,
-            }
+        write_new(path, 0o600, &[self.encoded.expose().as_bytes(), b"\n"]).map_err(|source| KeyError::Io {
+            action: "create",
+            path: path.to_owned(),
+            source,
         })
     }
 
@@ -136,20 +124,13 @@ impl SigningKey {
 
     fn parse(encoded: Plain<String>) -> Option<Self> {
         let signer = StandardSigner::new(encoded.expose()).ok()?;
-        let (origin, rest) = encoded
-            .expose()
-            .strip_prefix("PRIVATE+KEY+")?
-            .split_once('+')?;
+        let (origin, rest) = encoded.expose().strip_prefix("PRIVATE+KEY+")?.split_once('+')?;
         let (id, private) = rest.split_once('+')?;
         let private = Plain::new(STANDARD.decode(private).ok()?);
         let pair = Ed25519KeyPair::from_seed_unchecked(private.expose().get(1..)?).ok()?;
         let public = STANDARD.encode(tagged(pair.public_key().as_ref()));
         let vkey = format!("{origin}+{id}+{public}");
-        Some(Self {
-            encoded,
-            signer,
-            vkey,
-        })
+        Some(Self { encoded, signer, vkey })
     }
 }
 
@@ -186,12 +167,8 @@ impl VerifierKeys {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let key =
-                StandardVerifier::new(line).map_err(|_| BadVerifierKey { line: number + 1 })?;
-            if !keys
-                .iter()
-                .any(|k| k.name() == key.name() && k.key_id() == key.key_id())
-            {
+            let key = StandardVerifier::new(line).map_err(|_| BadVerifierKey { line: number + 1 })?;
+            if !keys.iter().any(|k| k.name() == key.name() && k.key_id() == key.key_id()) {
                 keys.push(key);
             }
         }
@@ -211,24 +188,13 @@ impl VerifierKeys {
     }
 
     pub(crate) fn list(&self) -> VerifierList {
-        VerifierList::new(
-            self.keys
-                .iter()
-                .map(|key| Box::new(key.clone()) as Box<dyn Verifier>)
-                .collect(),
-        )
+        VerifierList::new(self.keys.iter().map(|key| Box::new(key.clone()) as Box<dyn Verifier>).collect())
     }
 }
 
 impl core::fmt::Debug for VerifierKeys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_list()
-            .entries(
-                self.keys
-                    .iter()
-                    .map(|k| format!("{}+{:08x}", k.name(), k.key_id())),
-            )
-            .finish()
+        f.debug_list().entries(self.keys.iter().map(|k| format!("{}+{:08x}", k.name(), k.key_id()))).finish()
     }
 }
 
@@ -237,11 +203,7 @@ impl core::fmt::Debug for VerifierKeys {
 /// # Errors
 /// [`KeyError::Io`].
 pub fn publish_verifier_key(path: &Path, key: &SigningKey) -> Result<(), KeyError> {
-    let failed = |source| KeyError::Io {
-        action: "publish the verifier key in",
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| KeyError::Io { action: "publish the verifier key in", path: path.to_owned(), source };
     let mut text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -259,18 +221,12 @@ pub fn publish_verifier_key(path: &Path, key: &SigningKey) -> Result<(), KeyErro
         _ => {}
     }
     let bytes: [&[u8]; 3] = [text.as_bytes(), key.verifier_key().as_bytes(), b"\n"];
-    write_new(&staged, 0o644, &bytes)
-        .and_then(|()| fs::rename(&staged, path))
-        .map_err(failed)?;
+    write_new(&staged, 0o644, &bytes).and_then(|()| fs::rename(&staged, path)).map_err(failed)?;
     sync_parent(path).map_err(failed)
 }
 
 fn write_new(path: &Path, mode: u32, pieces: &[&[u8]]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     for piece in pieces {
         file.write_all(piece)?;
     }
@@ -279,10 +235,7 @@ fn write_new(path: &Path, mode: u32, pieces: &[&[u8]]) -> io::Result<()> {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     File::open(parent)?.sync_all()
 }
 
@@ -303,16 +256,10 @@ mod tests {
         let path = dir.path().join("signing.key");
         let key = SigningKey::load_or_generate(&path, "aios.test/host").unwrap();
         assert_eq!(key.origin(), "aios.test/host");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let again = SigningKey::load_or_generate(&path, "aios.test/other").unwrap();
         assert_eq!(key.verifier_key(), again.verifier_key());
-        assert!(
-            matches!(key.save_new(&path), Err(KeyError::Io { .. })),
-            "never overwritten"
-        );
+        assert!(matches!(key.save_new(&path), Err(KeyError::Io { .. })), "never overwritten");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(SigningKey::load(&path), Err(KeyError::TooOpen(_))));
     }
@@ -327,27 +274,16 @@ mod tests {
     #[test]
     fn malformed_keys_and_origins_are_refused() {
         for origin in ["", "a b", "a+b", "a\nb"] {
-            assert!(
-                matches!(SigningKey::generate(origin), Err(KeyError::BadOrigin)),
-                "{origin:?}"
-            );
+            assert!(matches!(SigningKey::generate(origin), Err(KeyError::BadOrigin)), "{origin:?}");
         }
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("signing.key");
         let key = SigningKey::generate("aios.test/host").unwrap();
         let good = key.encoded.expose().clone();
-        for bad in [
-            "",
-            "PRIVATE+KEY",
-            &good.replace("host", "hosT"),
-            &good[..good.len() - 4],
-        ] {
+        for bad in ["", "PRIVATE+KEY", &good.replace("host", "hosT"), &good[..good.len() - 4]] {
             fs::write(&path, bad).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            assert!(
-                matches!(SigningKey::load(&path), Err(KeyError::Malformed(_))),
-                "{bad}"
-            );
+            assert!(matches!(SigningKey::load(&path), Err(KeyError::Malformed(_))), "{bad}");
         }
     }
 
@@ -355,22 +291,13 @@ mod tests {
     fn published_keys_accumulate() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys");
-        let (one, two) = (
-            SigningKey::generate("a/one").unwrap(),
-            SigningKey::generate("a/two").unwrap(),
-        );
+        let (one, two) = (SigningKey::generate("a/one").unwrap(), SigningKey::generate("a/two").unwrap());
         for key in [&one, &two, &one] {
             publish_verifier_key(&path, key).unwrap();
         }
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            text,
-            format!("{}\n{}\n", one.verifier_key(), two.verifier_key())
-        );
+        assert_eq!(text, format!("{}\n{}\n", one.verifier_key(), two.verifier_key()));
         assert_eq!(VerifierKeys::parse(&text).unwrap().len(), 2);
-        assert_eq!(
-            VerifierKeys::parse("# c\n\nnonsense").unwrap_err(),
-            BadVerifierKey { line: 3 }
-        );
+        assert_eq!(VerifierKeys::parse("# c\n\nnonsense").unwrap_err(), BadVerifierKey { line: 3 });
     }
 }

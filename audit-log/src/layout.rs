@@ -44,16 +44,11 @@ pub(crate) fn tile_path(dir: &Path, kind: TileKind, number: u64, width: u64) -> 
         TileKind::Hashes(level) => (level.min(63), false),
         TileKind::Entries => (0, true),
     };
-    let width = u32::try_from(width)
-        .ok()
-        .filter(|w| (1..=256).contains(w))
-        .unwrap_or(256);
+    let width = u32::try_from(width).ok().filter(|w| (1..=256).contains(w)).unwrap_or(256);
     // The Go layout puts the height first and calls entries "data"; tlog-tiles leaves the height out.
     let path = Tile::new(TILE_HEIGHT, level, number, width, entries).path();
     let path = path.strip_prefix("tile/8/").unwrap_or(&path);
-    let path = path
-        .strip_prefix("data/")
-        .map_or_else(|| path.to_owned(), |rest| format!("entries/{rest}"));
+    let path = path.strip_prefix("data/").map_or_else(|| path.to_owned(), |rest| format!("entries/{rest}"));
     dir.join("tile").join(path)
 }
 
@@ -64,9 +59,7 @@ pub(crate) fn tiles_of(kind: TileKind, size: u64) -> (u64, u64) {
         TileKind::Hashes(level) => u32::from(level),
         TileKind::Entries => 0,
     };
-    let hashes = size
-        .checked_shr(level * u32::from(TILE_HEIGHT))
-        .unwrap_or(0);
+    let hashes = size.checked_shr(level * u32::from(TILE_HEIGHT)).unwrap_or(0);
     (hashes / TILE_WIDTH, hashes % TILE_WIDTH)
 }
 
@@ -122,12 +115,7 @@ mod tests {
         let dir = Path::new("/d");
         for (kind, number, width, path) in [
             (TileKind::Hashes(0), 0, 256, "/d/tile/0/000"),
-            (
-                TileKind::Hashes(1),
-                1_234_067,
-                256,
-                "/d/tile/1/x001/x234/067",
-            ),
+            (TileKind::Hashes(1), 1_234_067, 256, "/d/tile/1/x001/x234/067"),
             (TileKind::Hashes(0), 273, 112, "/d/tile/0/273.p/112"),
             (TileKind::Entries, 1000, 256, "/d/tile/entries/x001/000"),
             (TileKind::Entries, 3, 7, "/d/tile/entries/003.p/7"),

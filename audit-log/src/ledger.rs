@@ -9,12 +9,10 @@ use tokio::sync::oneshot;
 use vocab::{RecordId, TenantId};
 
 use crate::keys::SigningKey;
-use crate::log::{
-    Class, LedgerConfig, LedgerError, LedgerHealth, Log, OpenError, Recovery, Shared,
-};
+use crate::log::{Class, LedgerConfig, LedgerError, LedgerHealth, Log, OpenError, Recovery, Shared};
 use crate::record::{
-    CallStatus, EventRecord, IntentRecord, LeafError, OutcomeRecord, RefusalRecord, UnixMillis,
-    encode_event, encode_intent, encode_outcome, encode_refusal,
+    CallStatus, EventRecord, IntentRecord, LeafError, OutcomeRecord, RefusalRecord, UnixMillis, encode_event,
+    encode_intent, encode_outcome, encode_refusal,
 };
 
 /// An open ledger. Clones share it; the last one to go closes it.
@@ -58,9 +56,7 @@ impl Ledger {
     /// [`OpenError`]: the directory is in use, was tampered with, has lost files, or cannot be
     /// written. Nothing is repaired by guessing.
     pub fn open(dir: &Path, key: SigningKey, config: LedgerConfig) -> Result<Self, OpenError> {
-        Ok(Self {
-            log: Arc::new(Log::open(dir, key, config)?),
-        })
+        Ok(Self { log: Arc::new(Log::open(dir, key, config)?) })
     }
 
     #[cfg(test)]
@@ -87,13 +83,7 @@ impl Ledger {
         let shared = Arc::clone(&self.log.shared);
         self.submit(leaf, Class::Start, move |index| {
             shared.open_intents.fetch_add(1, Ordering::Relaxed);
-            Intent {
-                record,
-                tenant,
-                index,
-                shared,
-                ended: false,
-            }
+            Intent { record, tenant, index, shared, ended: false }
         })
         .await
     }
@@ -102,15 +92,10 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`]: the answer must not be completed.
-    pub async fn outcome(
-        &self,
-        mut intent: Intent,
-        outcome: OutcomeRecord,
-    ) -> Result<Receipt, LedgerError> {
+    pub async fn outcome(&self, mut intent: Intent, outcome: OutcomeRecord) -> Result<Receipt, LedgerError> {
         let leaf = encode_outcome(&intent.record, &intent.tenant, &outcome).map_err(leaf_error)?;
         intent.end();
-        self.submit(leaf, Class::End, |index| Receipt { index })
-            .await
+        self.submit(leaf, Class::End, |index| Receipt { index }).await
     }
 
     /// Records that a call was refused before anything left.
@@ -119,8 +104,7 @@ impl Ledger {
     /// [`LedgerError`]: the refusal is not recorded; the call stays refused.
     pub async fn refusal(&self, refusal: RefusalRecord) -> Result<Receipt, LedgerError> {
         let leaf = encode_refusal(&refusal).map_err(leaf_error)?;
-        self.submit(leaf, Class::Start, |index| Receipt { index })
-            .await
+        self.submit(leaf, Class::Start, |index| Receipt { index }).await
     }
 
     /// Records something that is no call.
@@ -129,8 +113,7 @@ impl Ledger {
     /// [`LedgerError`]: it is not recorded, so it should not happen.
     pub async fn event(&self, event: EventRecord) -> Result<Receipt, LedgerError> {
         let leaf = encode_event(&event).map_err(leaf_error)?;
-        self.submit(leaf, Class::Start, |index| Receipt { index })
-            .await
+        self.submit(leaf, Class::Start, |index| Receipt { index }).await
     }
 
     /// Takes no more records, writes those that wait, signs a last checkpoint and gives the
@@ -174,9 +157,7 @@ impl Ledger {
 
 impl core::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Ledger")
-            .field("dir", &self.log.shared.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("Ledger").field("dir", &self.log.shared.dir).finish_non_exhaustive()
     }
 }
 
@@ -211,10 +192,7 @@ impl Intent {
 
 impl core::fmt::Debug for Intent {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Intent")
-            .field("record", &self.record)
-            .field("index", &self.index)
-            .finish_non_exhaustive()
+        f.debug_struct("Intent").field("record", &self.record).field("index", &self.index).finish_non_exhaustive()
     }
 }
 
@@ -225,15 +203,11 @@ impl Drop for Intent {
         if !self.end() {
             return;
         }
-        self.shared
-            .abandoned_intents
-            .fetch_add(1, Ordering::Relaxed);
+        self.shared.abandoned_intents.fetch_add(1, Ordering::Relaxed);
         let Ok(time) = UnixMillis::try_from(SystemTime::now()) else {
             return;
         };
-        if let Ok(leaf) =
-            encode_outcome(&self.record, &self.tenant, &OutcomeRecord::abandoned(time))
-        {
+        if let Ok(leaf) = encode_outcome(&self.record, &self.tenant, &OutcomeRecord::abandoned(time)) {
             let _ = self.shared.append(leaf, Class::End, Box::new(|_| {}));
         }
     }

@@ -20,10 +20,7 @@
 
 #![cfg_attr(
     not(feature = "writer"),
-    allow(
-        dead_code,
-        reason = "the modules that both sides share serve the writer too"
-    )
+    allow(dead_code, reason = "the modules that both sides share serve the writer too")
 )]
 
 mod checkpoint;
@@ -44,12 +41,10 @@ pub use keys::{BadVerifierKey, KeyError, SigningKey, VerifierKeys, publish_verif
 #[cfg(feature = "writer")]
 pub use ledger::{Intent, Ledger, Receipt};
 #[cfg(feature = "writer")]
-pub use log::{
-    Durability, IoFailure, LedgerConfig, LedgerError, LedgerHealth, OpenError, Recovery, Writable,
-};
+pub use log::{Durability, IoFailure, LedgerConfig, LedgerError, LedgerHealth, OpenError, Recovery, Writable};
 pub use record::{
-    BadPseudonym, BadWord, Blame, CallError, CallStatus, Commitment, Committing, Correlation,
-    Count, Coverage, CoverageByField, Decision, EventRecord, IntentRecord, LabelCounts, Latency,
-    LeafError, MAX_INTEGER, MAX_LEAF, NotCanonical, OutcomeRecord, Pseudonym, RefusalRecord, Salt,
-    Side, Subject, Tokens, TooLarge, UnixMillis, Word, check_canonical,
+    BadPseudonym, BadWord, Blame, CallError, CallStatus, Commitment, Committing, Correlation, Count, Coverage,
+    CoverageByField, Decision, EventRecord, IntentRecord, LabelCounts, Latency, LeafError, MAX_INTEGER, MAX_LEAF,
+    NotCanonical, OutcomeRecord, Pseudonym, RefusalRecord, Salt, Side, Subject, Tokens, TooLarge, UnixMillis, Word,
+    check_canonical,
 };

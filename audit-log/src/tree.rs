@@ -28,8 +28,7 @@ impl Edge {
             let width = size.checked_shr(level * 8).unwrap_or(0) % TILE_WIDTH;
             u64::try_from(tile.len()).is_ok_and(|bytes| bytes == width * 32)
         });
-        let covered =
-            u32::try_from(levels.len()).is_ok_and(|n| size.checked_shr(n * 8).unwrap_or(0) == 0);
+        let covered = u32::try_from(levels.len()).is_ok_and(|n| size.checked_shr(n * 8).unwrap_or(0) == 0);
         (fits && covered).then_some(Self { size, levels })
     }
 
@@ -63,11 +62,7 @@ impl Edge {
             }
             hash = Tile::subtree_hash(tile);
             hashes_below /= TILE_WIDTH;
-            full.push(FullTile {
-                level,
-                number: hashes_below - 1,
-                hashes: core::mem::take(tile),
-            });
+            full.push(FullTile { level, number: hashes_below - 1, hashes: core::mem::take(tile) });
         }
         full
     }
@@ -94,10 +89,7 @@ impl Edge {
             .ok()
             .and_then(|start| Some(start..start.checked_add(32 << height)?))
             .ok_or(Error::BadMath)?;
-        let hashes = self
-            .levels
-            .get(usize::from(level))
-            .and_then(|tile| tile.get(range));
+        let hashes = self.levels.get(usize::from(level)).and_then(|tile| tile.get(range));
         hashes.map(Tile::subtree_hash).ok_or(Error::BadMath)
     }
 }
@@ -132,12 +124,7 @@ mod tests {
         assert_eq!(edge.root().unwrap(), naive_root(&[]));
         for (n, leaf) in leaves.iter().enumerate() {
             edge.push(*leaf);
-            assert_eq!(
-                edge.root().unwrap(),
-                naive_root(&leaves[..=n]),
-                "size {}",
-                n + 1
-            );
+            assert_eq!(edge.root().unwrap(), naive_root(&leaves[..=n]), "size {}", n + 1);
         }
     }
 
@@ -146,11 +133,7 @@ mod tests {
         let mut edge = Edge::default();
         let mut seen = Vec::new();
         for leaf in leaves(65_536 + 256) {
-            seen.extend(
-                edge.push(leaf)
-                    .into_iter()
-                    .map(|t| (t.level, t.number, t.hashes.len())),
-            );
+            seen.extend(edge.push(leaf).into_iter().map(|t| (t.level, t.number, t.hashes.len())));
         }
         let mut wanted: Vec<_> = (0..256).map(|n| (0, n, 8192)).collect();
         wanted.push((1, 0, 8192));
@@ -181,10 +164,7 @@ mod tests {
     fn an_edge_of_another_size_is_refused() {
         assert!(Edge::new(3, vec![vec![0; 96]]).is_some());
         assert!(Edge::new(3, vec![vec![0; 64]]).is_none());
-        assert!(
-            Edge::new(300, vec![vec![0; 44 * 32]]).is_none(),
-            "level 1 is missing"
-        );
+        assert!(Edge::new(300, vec![vec![0; 44 * 32]]).is_none(), "level 1 is missing");
         assert!(Edge::new(300, vec![vec![0; 44 * 32], vec![0; 32]]).is_some());
     }
 }

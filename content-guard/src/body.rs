@@ -30,10 +30,7 @@ pub struct Field {
 }
 
 /// Where no field was named: scanned and rewritten like text.
-static UNNAMED: Field = Field {
-    name: "(unnamed)",
-    treatment: Treatment::Rewrite,
-};
+static UNNAMED: Field = Field { name: "(unnamed)", treatment: Treatment::Rewrite };
 
 /// Which field each value of a document belongs to. What a codec leaves out is still scanned.
 pub struct FieldPlan {
@@ -44,9 +41,7 @@ impl FieldPlan {
     /// A plan that names no field of the document yet.
     #[must_use]
     pub fn new(document: &Document) -> Self {
-        Self {
-            fields: vec![None; document.root().span().end],
-        }
+        Self { fields: vec![None; document.root().span().end] }
     }
 
     /// Names a value, its keys and all within it; a later, narrower name takes the place of an earlier one.
@@ -94,24 +89,14 @@ impl Coverage {
     }
 
     fn entry(&mut self, field: &'static Field) -> Option<&mut FieldCoverage> {
-        let position = self
-            .0
-            .iter()
-            .position(|f| f.field == field.name)
-            .unwrap_or_else(|| {
-                let status = match field.treatment {
-                    Treatment::NotScannable => Status::NotScannable,
-                    Treatment::Rewrite | Treatment::Fixed => {
-                        Status::Scanned(LabelCounts::default())
-                    }
-                };
-                self.0.push(FieldCoverage {
-                    field: field.name,
-                    values: 0,
-                    status,
-                });
-                self.0.len().saturating_sub(1)
-            });
+        let position = self.0.iter().position(|f| f.field == field.name).unwrap_or_else(|| {
+            let status = match field.treatment {
+                Treatment::NotScannable => Status::NotScannable,
+                Treatment::Rewrite | Treatment::Fixed => Status::Scanned(LabelCounts::default()),
+            };
+            self.0.push(FieldCoverage { field: field.name, values: 0, status });
+            self.0.len().saturating_sub(1)
+        });
         self.0.get_mut(position)
     }
 }
@@ -126,9 +111,7 @@ pub enum NotGuarded {
         field: &'static str,
     },
     /// A finding stands where it cannot be replaced.
-    #[error(
-        "{field} holds personal data that policy wants replaced, and this field cannot be changed"
-    )]
+    #[error("{field} holds personal data that policy wants replaced, and this field cannot be changed")]
     Fixed {
         /// The field.
         field: &'static str,
@@ -158,16 +141,10 @@ impl ScannedBody {
     /// Scans a document.
     #[must_use]
     pub fn scan(scanner: &Scanner, document: Document, plan: &FieldPlan) -> Self {
-        let (mut hits, mut counts, mut coverage) =
-            (Vec::new(), LabelCounts::default(), Coverage::default());
+        let (mut hits, mut counts, mut coverage) = (Vec::new(), LabelCounts::default(), Coverage::default());
         let mut text_bytes = 0_usize;
         for (index, value) in document.values().enumerate() {
-            let field = plan
-                .fields
-                .get(index)
-                .copied()
-                .flatten()
-                .unwrap_or(&UNNAMED);
+            let field = plan.fields.get(index).copied().flatten().unwrap_or(&UNNAMED);
             if field.treatment == Treatment::NotScannable {
                 if !matches!(value.kind(), Kind::Array | Kind::Object | Kind::Null)
                     && let Some(entry) = coverage.entry(field)
@@ -189,20 +166,10 @@ impl ScannedBody {
             }
             if !findings.is_empty() {
                 findings.iter().for_each(|f| counts.add(f.labels()));
-                hits.push(Hit {
-                    value: index,
-                    field,
-                    findings,
-                });
+                hits.push(Hit { value: index, field, findings });
             }
         }
-        Self {
-            document,
-            hits,
-            counts,
-            coverage,
-            text_bytes,
-        }
+        Self { document, hits, counts, coverage, text_bytes }
     }
 
     /// What was found.
@@ -243,19 +210,11 @@ impl ScannedBody {
         if demanded.is_empty() {
             return Ok(Guarded::new(self.document.body().clone()));
         }
-        if let Some(blind) = self
-            .coverage
-            .fields()
-            .find(|f| f.status == Status::NotScannable)
-        {
+        if let Some(blind) = self.coverage.fields().find(|f| f.status == Status::NotScannable) {
             return Err(NotGuarded::NotScannable { field: blind.field });
         }
         let body = self.document.body();
-        let mut hits = self
-            .hits
-            .iter()
-            .filter(|h| h.findings.iter().any(|f| f.labels().meets(demanded)))
-            .peekable();
+        let mut hits = self.hits.iter().filter(|h| h.findings.iter().any(|f| f.labels().meets(demanded))).peekable();
         if hits.peek().is_none() {
             return Ok(Guarded::new(body.clone()));
         }
@@ -263,9 +222,7 @@ impl ScannedBody {
         let mut copied = 0;
         for hit in hits {
             if hit.field.treatment == Treatment::Fixed {
-                return Err(NotGuarded::Fixed {
-                    field: hit.field.name,
-                });
+                return Err(NotGuarded::Fixed { field: hit.field.name });
             }
             let Some(value) = self.document.value(hit.value) else {
                 continue;
@@ -295,20 +252,13 @@ impl ScannedBody {
 
 impl fmt::Debug for ScannedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "ScannedBody({} bytes, {:?})",
-            self.document.body().len(),
-            self.counts
-        )
+        write!(f, "ScannedBody({} bytes, {:?})", self.document.body().len(), self.counts)
     }
 }
 
 fn scanned_text(value: Value<'_>) -> Option<std::borrow::Cow<'_, str>> {
     match value.kind() {
-        Kind::Number if value.raw().len() >= LONG_NUMBER => {
-            Some(std::borrow::Cow::Borrowed(value.raw()))
-        }
+        Kind::Number if value.raw().len() >= LONG_NUMBER => Some(std::borrow::Cow::Borrowed(value.raw())),
         _ => value.text(),
     }
 }

@@ -57,10 +57,7 @@ impl fmt::Display for Label {
 impl FromStr for Label {
     type Err = UnknownLabel;
     fn from_str(text: &str) -> Result<Self, UnknownLabel> {
-        Self::ALL
-            .into_iter()
-            .find(|l| l.as_str() == text)
-            .ok_or(UnknownLabel)
+        Self::ALL.into_iter().find(|l| l.as_str() == text).ok_or(UnknownLabel)
     }
 }
 
@@ -141,10 +138,7 @@ impl LabelCounts {
     /// The labels that were found.
     #[must_use]
     pub fn labels(&self) -> LabelSet {
-        Label::ALL
-            .into_iter()
-            .filter(|l| self.count(*l) > 0)
-            .collect()
+        Label::ALL.into_iter().filter(|l| self.count(*l) > 0).collect()
     }
 
     /// The labels that were found, each with its count.

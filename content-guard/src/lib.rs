@@ -35,9 +35,7 @@ mod stream;
 mod token;
 mod view;
 
-pub use body::{
-    Coverage, Field, FieldCoverage, FieldPlan, NotGuarded, ScannedBody, Status, Treatment,
-};
+pub use body::{Coverage, Field, FieldCoverage, FieldPlan, NotGuarded, ScannedBody, Status, Treatment};
 pub use guard::{Guarded, guard_text};
 pub use label::{Label, LabelCounts, LabelSet, UnknownLabel};
 pub use pseudonym::{PseudonymMap, Pseudonymiser};

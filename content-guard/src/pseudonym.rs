@@ -23,9 +23,7 @@ impl Pseudonymiser {
     /// A pseudonymiser under a tenant's key. The key must serve nothing else.
     #[must_use]
     pub fn new(key: &Plain<[u8; 32]>) -> Self {
-        Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, key.expose()),
-        }
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key.expose()) }
     }
 
     /// The token for a value as it is written in the text, entered into the map.
@@ -51,8 +49,7 @@ impl Pseudonymiser {
             }
         }
         map.variants.insert(first, variant);
-        map.originals
-            .insert(token.clone(), (label, Original(original.0.clone())));
+        map.originals.insert(token.clone(), (label, Original(original.0.clone())));
         map.tokens.insert(original, token.clone());
         token
     }
@@ -77,11 +74,7 @@ fn canonical(label: Label, original: &str) -> String {
     let mut folded = view::folded(original);
     let text = match label {
         Label::Email => folded.to_lowercase(),
-        Label::Iban => folded
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_uppercase())
-            .collect(),
+        Label::Iban => folded.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect(),
         Label::Card => folded.chars().filter(char::is_ascii_digit).collect(),
         Label::Phone => {
             let dialled = folded.replace("(0)", "");
@@ -131,9 +124,7 @@ impl PseudonymMap {
     }
 
     pub(crate) fn into_entries(self) -> impl Iterator<Item = (String, Label, Original)> {
-        self.originals
-            .into_iter()
-            .map(|(token, (label, original))| (token, label, original))
+        self.originals.into_iter().map(|(token, (label, original))| (token, label, original))
     }
 }
 
@@ -177,28 +168,14 @@ mod tests {
     fn one_value_has_one_token_per_tenant_and_label() {
         let token = |key, label, text| maker(key).token(label, text, &mut PseudonymMap::new());
         let alice = token(1, Label::Email, "alice@example.com");
-        assert_eq!(
-            alice,
-            token(1, Label::Email, "Alice@EXAMPLE.com"),
-            "case is not identity"
-        );
-        assert_ne!(
-            alice,
-            token(2, Label::Email, "alice@example.com"),
-            "tenants cannot be joined"
-        );
+        assert_eq!(alice, token(1, Label::Email, "Alice@EXAMPLE.com"), "case is not identity");
+        assert_ne!(alice, token(2, Label::Email, "alice@example.com"), "tenants cannot be joined");
         assert_ne!(alice, token(1, Label::Email, "alicf@example.com"));
         let phone = token(1, Label::Phone, "+49 (0)170 1234567");
         assert_eq!(phone, token(1, Label::Phone, "0049 170/1234567"));
         assert_eq!(phone, token(1, Label::Phone, "(+49) 170-1234567"));
-        assert_eq!(
-            token(1, Label::Iban, "de89 3704"),
-            token(1, Label::Iban, "DE893704")
-        );
-        assert_eq!(
-            token(1, Label::Card, "4111 1111"),
-            token(1, Label::Card, "41111111")
-        );
+        assert_eq!(token(1, Label::Iban, "de89 3704"), token(1, Label::Iban, "DE893704"));
+        assert_eq!(token(1, Label::Card, "4111 1111"), token(1, Label::Card, "41111111"));
     }
 
     #[test]
@@ -207,10 +184,7 @@ mod tests {
         let lower = maker.token(Label::Email, "alice@example.com", &mut map);
         let upper = maker.token(Label::Email, "ALICE@example.com", &mut map);
         assert_ne!(lower, upper);
-        assert_eq!(
-            upper,
-            maker.token(Label::Email, "ALICE@example.com", &mut map)
-        );
+        assert_eq!(upper, maker.token(Label::Email, "ALICE@example.com", &mut map));
         assert_eq!(map.len(), 2);
     }
 
@@ -219,9 +193,6 @@ mod tests {
         let (maker, mut map) = (maker(1), PseudonymMap::new());
         maker.token(Label::Email, "alice@example.com", &mut map);
         let shown = format!("{maker:?} {map:?}");
-        assert!(
-            !shown.contains("alice") && !shown.contains("invalid"),
-            "{shown}"
-        );
+        assert!(!shown.contains("alice") && !shown.contains("invalid"), "{shown}");
     }
 }

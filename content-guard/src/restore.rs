@@ -53,14 +53,10 @@ impl Restorer {
                 Shape::Solid => &mut solid,
                 Shape::Grouped => &mut grouped,
             };
-            table
-                .tokens
-                .push((token.to_ascii_lowercase(), label, original));
+            table.tokens.push((token.to_ascii_lowercase(), label, original));
         }
         solid.tokens.sort_unstable_by(|one, two| one.0.cmp(&two.0));
-        grouped
-            .tokens
-            .sort_unstable_by(|one, two| one.0.cmp(&two.0));
+        grouped.tokens.sort_unstable_by(|one, two| one.0.cmp(&two.0));
         let mut heads = Heads::default();
         for (token, ..) in &solid.tokens {
             heads.add(token.as_bytes(), Shape::Solid);
@@ -68,11 +64,7 @@ impl Restorer {
         for (token, ..) in &grouped.tokens {
             heads.add(token.as_bytes(), Shape::Grouped);
         }
-        Self {
-            solid,
-            grouped,
-            heads,
-        }
+        Self { solid, grouped, heads }
     }
 
     /// Whether there is nothing to restore.
@@ -94,13 +86,7 @@ impl Restorer {
     }
 
     /// Copies a text to `out` as far as the last token in it, with originals in place of tokens.
-    pub(crate) fn run(
-        &self,
-        text: &str,
-        quoting: &mut Quoting,
-        end: End,
-        out: &mut String,
-    ) -> Progress {
+    pub(crate) fn run(&self, text: &str, quoting: &mut Quoting, end: End, out: &mut String) -> Progress {
         let bytes = text.as_bytes();
         let mut copied = 0;
         let mut position = 0;
@@ -112,17 +98,10 @@ impl Restorer {
             match self.walk(bytes, position, *byte) {
                 Walk::Open if end == End::More => {
                     quoting.pass(text.get(copied..position).unwrap_or_default());
-                    return Progress {
-                        copied,
-                        certain: position,
-                    };
+                    return Progress { copied, certain: position };
                 }
                 Walk::Miss | Walk::Open => position = position.saturating_add(1),
-                Walk::Hit {
-                    end,
-                    label,
-                    original,
-                } => {
+                Walk::Hit { end, label, original } => {
                     let passed = text.get(copied..position).unwrap_or_default();
                     quoting.pass(passed);
                     out.push_str(passed);
@@ -133,10 +112,7 @@ impl Restorer {
             }
         }
         quoting.pass(text.get(copied..).unwrap_or_default());
-        Progress {
-            copied,
-            certain: text.len(),
-        }
+        Progress { copied, certain: text.len() }
     }
 
     fn walk(&self, bytes: &[u8], position: usize, first: u8) -> Walk<'_> {
@@ -163,9 +139,7 @@ impl Heads {
         let mut bits = 1_u32 << (second & 31);
         if shape == Shape::Grouped {
             // The first bytes of what `separator` accepts.
-            bits |= [b' ', b'-', 0xc2, 0xe2]
-                .iter()
-                .fold(0, |bits, b: &u8| bits | (1 << (b & 31)));
+            bits |= [b' ', b'-', 0xc2, 0xe2].iter().fold(0, |bits, b: &u8| bits | (1 << (b & 31)));
         }
         if let Some(seconds) = self.0.get_mut(usize::from(first & 31)) {
             *seconds |= bits;
@@ -180,10 +154,7 @@ impl Heads {
             (self.seconds(*first) >> (second & 31)) & 1 == 1
         });
         let last = rest.len().checked_sub(1)?;
-        pair.or_else(|| {
-            rest.get(last)
-                .and_then(|b| (self.seconds(*b) != 0).then_some(last))
-        })
+        pair.or_else(|| rest.get(last).and_then(|b| (self.seconds(*b) != 0).then_some(last)))
     }
 
     fn seconds(&self, first: u8) -> u32 {
@@ -211,11 +182,7 @@ impl Table {
             depth = depth.saturating_add(1);
             position = position.saturating_add(1);
             if token.len() == depth {
-                return Walk::Hit {
-                    end: position,
-                    label: *label,
-                    original: original.expose(),
-                };
+                return Walk::Hit { end: position, label: *label, original: original.expose() };
             }
             if shape == Shape::Grouped {
                 position = position.saturating_add(separator(bytes, position));

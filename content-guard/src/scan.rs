@@ -43,9 +43,7 @@ impl Scanner {
     /// A scanner with every built-in detector.
     #[must_use]
     pub fn standard() -> Self {
-        Self {
-            labels: LabelSet::all(),
-        }
+        Self { labels: LabelSet::all() }
     }
 
     /// A scanner that looks for these labels only.
@@ -65,11 +63,7 @@ impl Scanner {
         detect::find(view.bytes(), self.labels, &mut spans);
         merge(spans)
             .into_iter()
-            .map(|s| Finding {
-                label: s.label,
-                labels: s.labels,
-                range: view.written(s.range),
-            })
+            .map(|s| Finding { label: s.label, labels: s.labels, range: view.written(s.range) })
             .collect()
     }
 }
@@ -96,12 +90,7 @@ fn merge(mut spans: Vec<Span>) -> Vec<Merged> {
                     last.label = span.label;
                 }
             }
-            _ => merged.push(Merged {
-                label: span.label,
-                labels: own,
-                longest: length,
-                range: span.range,
-            }),
+            _ => merged.push(Merged { label: span.label, labels: own, longest: length, range: span.range }),
         }
     }
     merged

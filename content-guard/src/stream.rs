@@ -36,11 +36,7 @@ impl StreamRestorer {
     /// A restorer for one text of an answer.
     #[must_use]
     pub const fn new(restorer: Arc<Restorer>, syntax: Syntax) -> Self {
-        Self {
-            restorer,
-            quoting: Quoting::new(syntax),
-            held: String::new(),
-        }
+        Self { restorer, quoting: Quoting::new(syntax), held: String::new() }
     }
 
     /// Takes the next piece and gives what is certain.
@@ -58,16 +54,12 @@ impl StreamRestorer {
         text.push_str(piece);
         let mut out = String::new();
         let progress = self.restorer.run(&text, &mut self.quoting, end, &mut out);
-        self.held
-            .push_str(text.get(progress.certain..).unwrap_or_default());
+        self.held.push_str(text.get(progress.certain..).unwrap_or_default());
         if progress.copied == 0 {
             text.truncate(progress.certain);
             return text;
         }
-        out.push_str(
-            text.get(progress.copied..progress.certain)
-                .unwrap_or_default(),
-        );
+        out.push_str(text.get(progress.copied..progress.certain).unwrap_or_default());
         out
     }
 

@@ -46,15 +46,9 @@ fn words(bytes: &[u8]) -> String {
         if !text.is_empty() {
             text.push('-');
         }
-        let bits = pair
-            .iter()
-            .fold(0_usize, |sum, b| (sum << 8) | usize::from(*b));
+        let bits = pair.iter().fold(0_usize, |sum, b| (sum << 8) | usize::from(*b));
         for (shift, vowel) in [(12, false), (10, true), (6, false), (4, true), (0, false)] {
-            let letter = if vowel {
-                VOWELS.get((bits >> shift) & 3)
-            } else {
-                CONSONANTS.get((bits >> shift) & 15)
-            };
+            let letter = if vowel { VOWELS.get((bits >> shift) & 3) } else { CONSONANTS.get((bits >> shift) & 15) };
             text.extend(letter.map(|b| char::from(*b)));
         }
     }
@@ -74,10 +68,7 @@ fn card(number: u128) -> String {
 }
 
 fn number(bytes: &[u8]) -> u128 {
-    bytes
-        .iter()
-        .take(16)
-        .fold(0, |sum, b| (sum << 8) | u128::from(*b))
+    bytes.iter().take(16).fold(0, |sum, b| (sum << 8) | u128::from(*b))
 }
 
 #[cfg(test)]

@@ -24,10 +24,7 @@ struct Anchor {
 impl<'t> View<'t> {
     pub(crate) fn of(text: &'t str) -> Self {
         if text.is_ascii() && memchr::memchr(b'\\', text.as_bytes()).is_none() {
-            return Self {
-                bytes: Cow::Borrowed(text.as_bytes()),
-                anchors: Vec::new(),
-            };
+            return Self { bytes: Cow::Borrowed(text.as_bytes()), anchors: Vec::new() };
         }
         let mut bytes = Vec::with_capacity(text.len());
         let mut anchors = Vec::new();
@@ -36,23 +33,14 @@ impl<'t> View<'t> {
             bytes.extend_from_slice(units.take_plain());
             let Some(unit) = units.next() else { break };
             if let Some(byte) = fold(unit.character).byte() {
-                anchors.push(Anchor {
-                    byte: bytes.len(),
-                    written: unit.start..unit.end,
-                });
+                anchors.push(Anchor { byte: bytes.len(), written: unit.start..unit.end });
                 bytes.push(byte);
             } else {
                 // Dropped: the next byte of the view stands for what is written behind it.
-                anchors.push(Anchor {
-                    byte: bytes.len(),
-                    written: unit.end..unit.end,
-                });
+                anchors.push(Anchor { byte: bytes.len(), written: unit.end..unit.end });
             }
         }
-        Self {
-            bytes: Cow::Owned(bytes),
-            anchors,
-        }
+        Self { bytes: Cow::Owned(bytes), anchors }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -63,10 +51,7 @@ impl<'t> View<'t> {
     /// stand between two bytes of the range. The ends are character boundaries.
     pub(crate) fn written(&self, range: Range<usize>) -> Range<usize> {
         let start = self.unit(range.start).start;
-        let end = range
-            .end
-            .checked_sub(1)
-            .map_or(start, |last| self.unit(last).end);
+        let end = range.end.checked_sub(1).map_or(start, |last| self.unit(last).end);
         start..end
     }
 
@@ -150,8 +135,8 @@ fn is_spaced_letter(c: char) -> bool {
 
 /// First digits of the blocks of ten decimal digits that are folded.
 const ZEROS: [u32; 20] = [
-    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50,
-    0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xa620, 0xa8d0,
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20, 0x1040,
+    0x17e0, 0x1810, 0xa620, 0xa8d0,
 ];
 
 fn fold(c: char) -> Fold {
@@ -160,12 +145,8 @@ fn fold(c: char) -> Fold {
     }
     match c {
         '\u{ff01}'..='\u{ff5e}' => shifted(c, 0xfee0),
-        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
-            Fold::Ascii(b' ')
-        }
-        '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' => {
-            Fold::Ascii(b'-')
-        }
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Fold::Ascii(b' '),
+        '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' => Fold::Ascii(b'-'),
         '\u{2024}' | '\u{3002}' | '\u{fe52}' | '\u{ff61}' => Fold::Ascii(b'.'),
         '\u{fe62}' => Fold::Ascii(b'+'),
         '\u{fe6b}' => Fold::Ascii(b'@'),
@@ -223,15 +204,8 @@ impl<'t> Units<'t> {
 
     /// Takes the ASCII characters ahead that stand for themselves.
     fn take_plain(&mut self) -> &'t [u8] {
-        let rest = self
-            .text
-            .as_bytes()
-            .get(self.position..)
-            .unwrap_or_default();
-        let length = rest
-            .iter()
-            .position(|b| !b.is_ascii() || *b == b'\\')
-            .unwrap_or(rest.len());
+        let rest = self.text.as_bytes().get(self.position..).unwrap_or_default();
+        let length = rest.iter().position(|b| !b.is_ascii() || *b == b'\\').unwrap_or(rest.len());
         self.position = self.position.saturating_add(length);
         rest.get(..length).unwrap_or_default()
     }
@@ -244,17 +218,9 @@ impl Iterator for Units<'_> {
         let start = self.position;
         let rest = self.text.get(start..)?;
         let first = rest.chars().next()?;
-        let (character, length) = if first == '\\' {
-            escape(rest)
-        } else {
-            (first, first.len_utf8())
-        };
+        let (character, length) = if first == '\\' { escape(rest) } else { (first, first.len_utf8()) };
         self.position = start.saturating_add(length);
-        Some(Unit {
-            character,
-            start,
-            end: self.position,
-        })
+        Some(Unit { character, start, end: self.position })
     }
 }
 
@@ -292,11 +258,7 @@ mod tests {
     use super::*;
 
     fn seen(text: &str) -> String {
-        View::of(text)
-            .bytes()
-            .iter()
-            .map(|b| if *b < 0x80 { char::from(*b) } else { '?' })
-            .collect()
+        View::of(text).bytes().iter().map(|b| if *b < 0x80 { char::from(*b) } else { '?' }).collect()
     }
 
     #[test]
@@ -304,10 +266,7 @@ mod tests {
         assert_eq!(seen("ａlice＠example．com"), "alice@example.com");
         assert_eq!(seen("a\u{200b}l\u{ad}i\u{2060}ce"), "alice");
         assert_eq!(seen("４１\u{a0}११\u{202f}٣\u{2011}\u{1d7d9}"), "41 11 3-1");
-        assert_eq!(
-            seen("alice\\u0040x\\\\u0040y\\n\\\\\\nz\\q"),
-            "alice@x@y\n\nz\\q"
-        );
+        assert_eq!(seen("alice\\u0040x\\\\u0040y\\n\\\\\\nz\\q"), "alice@x@y\n\nz\\q");
     }
 
     #[test]

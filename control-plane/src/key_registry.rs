@@ -5,9 +5,7 @@ use crate::{
     tenants::{ensure_alive, refuse_shredded},
 };
 use async_trait::async_trait;
-use kms_bridge::{
-    DekScope, Epoch, KekName, KeyId, KeyRegistry, Registration, RegistryError, WrappedDek,
-};
+use kms_bridge::{DekScope, Epoch, KekName, KeyId, KeyRegistry, Registration, RegistryError, WrappedDek};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use std::sync::Arc;
 use vocab::{CollectionName, TenantId};
@@ -35,11 +33,7 @@ impl KeyRegistry for Store {
         }
     }
 
-    async fn register_kek(
-        &self,
-        tenant: &TenantId,
-        kek: &KekName,
-    ) -> Result<KekName, RegistryError> {
+    async fn register_kek(&self, tenant: &TenantId, kek: &KekName) -> Result<KekName, RegistryError> {
         let mut tx = self.write().await?;
         ensure_alive(&mut tx, tenant).await?;
         sqlx::query(
@@ -153,11 +147,7 @@ fn kek_name(text: &str) -> Result<KekName, StoreError> {
     parsed(KekName::new(text), "keks", "name")
 }
 
-async fn of_epoch(
-    tx: &mut SqliteConnection,
-    scope: &DekScope,
-    epoch: Epoch,
-) -> Result<Option<WrappedDek>, StoreError> {
+async fn of_epoch(tx: &mut SqliteConnection, scope: &DekScope, epoch: Epoch) -> Result<Option<WrappedDek>, StoreError> {
     sqlx::query(
         "SELECT key_id, tenant, purpose, collection, epoch, kek, wrapped FROM deks
          WHERE tenant = ?1 AND purpose = ?2 AND collection = ?3 AND epoch = ?4",
@@ -186,19 +176,13 @@ fn living_dek(row: Option<&SqliteRow>) -> Result<Option<WrappedDek>, StoreError>
 }
 
 fn wrapped_dek(row: &SqliteRow) -> Result<WrappedDek, StoreError> {
-    let text = |column: &'static str| -> Result<String, StoreError> {
-        parsed(row.try_get(column), TABLE, column)
-    };
+    let text = |column: &'static str| -> Result<String, StoreError> { parsed(row.try_get(column), TABLE, column) };
     let key_id: Vec<u8> = parsed(row.try_get("key_id"), TABLE, "key_id")?;
     let collection = text("collection")?;
     let epoch: i64 = parsed(row.try_get("epoch"), TABLE, "epoch")?;
     let epoch = u32::try_from(epoch).ok().and_then(Epoch::new);
     Ok(WrappedDek {
-        key_id: KeyId::from_bytes(parsed(
-            key_id.try_into().map_err(|_| "length"),
-            TABLE,
-            "key_id",
-        )?),
+        key_id: KeyId::from_bytes(parsed(key_id.try_into().map_err(|_| "length"), TABLE, "key_id")?),
         scope: DekScope {
             tenant: parsed(TenantId::new(&text("tenant")?), TABLE, "tenant")?,
             purpose: parsed(text("purpose")?.parse(), TABLE, "purpose")?,
@@ -207,10 +191,7 @@ fn wrapped_dek(row: &SqliteRow) -> Result<WrappedDek, StoreError> {
                 name => Some(parsed(CollectionName::new(name), TABLE, "collection")?),
             },
         },
-        epoch: epoch.ok_or(StoreError::BadRow {
-            table: TABLE,
-            column: "epoch",
-        })?,
+        epoch: epoch.ok_or(StoreError::BadRow { table: TABLE, column: "epoch" })?,
         kek: kek_name(&text("kek")?)?,
         wrapped: parsed(row.try_get("wrapped"), TABLE, "wrapped")?,
     })

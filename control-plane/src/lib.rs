@@ -25,12 +25,11 @@ mod tenants;
 mod virtual_keys;
 
 pub use collections::{
-    Advance, CollectionKey, CollectionRow, CollectionSpec, CollectionState, Creation, Distance,
-    Mode, PhysicalName, UnknownWord,
+    Advance, CollectionKey, CollectionRow, CollectionSpec, CollectionState, Creation, Distance, Mode, PhysicalName,
+    UnknownWord,
 };
 pub use store::{OpenError, Store, StoreError};
 pub use tenants::{Shredding, TenantRow};
 pub use virtual_keys::{
-    BadLabel, KeyLabel, KeyRequest, MintError, PresentedKey, Revocation, VIRTUAL_KEY_PREFIX,
-    VirtualKey, VirtualKeyId,
+    BadLabel, KeyLabel, KeyRequest, MintError, PresentedKey, Revocation, VIRTUAL_KEY_PREFIX, VirtualKey, VirtualKeyId,
 };

@@ -16,10 +16,7 @@ pub(crate) async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
     migrate_to(pool, MIGRATIONS).await
 }
 
-async fn migrate_to(
-    pool: &SqlitePool,
-    migrations: &'static [&'static str],
-) -> Result<(), OpenError> {
+async fn migrate_to(pool: &SqlitePool, migrations: &'static [&'static str]) -> Result<(), OpenError> {
     let fault = |e| OpenError::Store(StoreError::from_sqlx(e));
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.map_err(fault)?;
     raw_sql(
@@ -37,10 +34,7 @@ async fn migrate_to(
         .map_err(fault)?;
     let done = usize::try_from(found).map_err(|_| OpenError::NotOurs)?;
     let Some(missing) = migrations.get(done..) else {
-        return Err(OpenError::Newer {
-            found,
-            known: i64::try_from(migrations.len()).unwrap_or(i64::MAX),
-        });
+        return Err(OpenError::Newer { found, known: i64::try_from(migrations.len()).unwrap_or(i64::MAX) });
     };
     for (version, &batch) in (found.saturating_add(1)..).zip(missing) {
         raw_sql(batch).execute(&mut *tx).await.map_err(fault)?;
@@ -59,10 +53,7 @@ mod tests {
     use crate::Store;
 
     async fn versions(pool: &SqlitePool) -> Vec<i64> {
-        sqlx::query_scalar("SELECT version FROM schema_versions ORDER BY version")
-            .fetch_all(pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar("SELECT version FROM schema_versions ORDER BY version").fetch_all(pool).await.unwrap()
     }
 
     #[tokio::test]
@@ -72,11 +63,7 @@ mod tests {
         let all: Vec<i64> = (1..=i64::try_from(MIGRATIONS.len()).unwrap()).collect();
         assert_eq!(versions(store.pool()).await, all);
         migrate(store.pool()).await.unwrap();
-        assert_eq!(
-            versions(store.pool()).await,
-            all,
-            "a second run changes nothing"
-        );
+        assert_eq!(versions(store.pool()).await, all, "a second run changes nothing");
     }
 
     #[tokio::test]
@@ -96,25 +83,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control.db");
         let store = Store::open(&path).await.unwrap();
-        sqlx::query("INSERT INTO schema_versions VALUES (?1, 0)")
-            .bind(99_i64)
-            .execute(store.pool())
-            .await
-            .unwrap();
+        sqlx::query("INSERT INTO schema_versions VALUES (?1, 0)").bind(99_i64).execute(store.pool()).await.unwrap();
         store.close().await;
         let refused = Store::open(&path).await;
-        assert!(
-            matches!(refused, Err(OpenError::Newer { found: 99, .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(OpenError::Newer { found: 99, .. })), "{refused:?}");
     }
 
     #[tokio::test]
     async fn a_failing_migration_leaves_the_old_version_whole() {
-        const BROKEN: &[&str] = &[
-            MIGRATIONS[0],
-            "ALTER TABLE tenants ADD COLUMN note TEXT; NOT SQL",
-        ];
+        const BROKEN: &[&str] = &[MIGRATIONS[0], "ALTER TABLE tenants ADD COLUMN note TEXT; NOT SQL"];
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("control.db")).await.unwrap();
         assert!(migrate_to(store.pool(), BROKEN).await.is_err());

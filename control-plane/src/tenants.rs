@@ -79,59 +79,40 @@ impl Store {
     async fn mark_shredded_row(&self, tenant: &TenantId) -> Result<Shredding, StoreError> {
         let mut tx = self.write().await?;
         insert(&mut tx, tenant).await?;
-        let marked = sqlx::query(
-            "UPDATE tenants SET shredded_at = unixepoch() WHERE id = ?1 AND shredded_at IS NULL",
-        )
-        .bind(tenant.as_str())
-        .execute(&mut *tx)
-        .await
-        .map_err(StoreError::from_sqlx)?
-        .rows_affected();
+        let marked = sqlx::query("UPDATE tenants SET shredded_at = unixepoch() WHERE id = ?1 AND shredded_at IS NULL")
+            .bind(tenant.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(StoreError::from_sqlx)?
+            .rows_affected();
         crate::virtual_keys::count_revocation(&mut tx).await?;
         tx.commit().await.map_err(StoreError::from_sqlx)?;
-        Ok(if marked == 1 {
-            Shredding::Marked
-        } else {
-            Shredding::AlreadyMarked
-        })
+        Ok(if marked == 1 { Shredding::Marked } else { Shredding::AlreadyMarked })
     }
 }
 
 /// Within a write transaction: the tenant is known and alive, or the call ends.
-pub(crate) async fn ensure_alive(
-    tx: &mut SqliteConnection,
-    tenant: &TenantId,
-) -> Result<(), StoreError> {
+pub(crate) async fn ensure_alive(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<(), StoreError> {
     insert(tx, tenant).await?;
     refuse_shredded(tx, tenant).await
 }
 
 /// Ends the call when the tenant was shredded. An unknown tenant passes.
-pub(crate) async fn refuse_shredded(
-    tx: &mut SqliteConnection,
-    tenant: &TenantId,
-) -> Result<(), StoreError> {
-    let shredded: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM tenants WHERE id = ?1 AND shredded_at IS NOT NULL")
-            .bind(tenant.as_str())
-            .fetch_optional(tx)
-            .await
-            .map_err(StoreError::from_sqlx)?;
-    if shredded.is_some() {
-        Err(StoreError::Shredded)
-    } else {
-        Ok(())
-    }
+pub(crate) async fn refuse_shredded(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<(), StoreError> {
+    let shredded: Option<i64> = sqlx::query_scalar("SELECT 1 FROM tenants WHERE id = ?1 AND shredded_at IS NOT NULL")
+        .bind(tenant.as_str())
+        .fetch_optional(tx)
+        .await
+        .map_err(StoreError::from_sqlx)?;
+    if shredded.is_some() { Err(StoreError::Shredded) } else { Ok(()) }
 }
 
 async fn insert(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO tenants (id, created_at) VALUES (?1, unixepoch()) ON CONFLICT DO NOTHING",
-    )
-    .bind(tenant.as_str())
-    .execute(tx)
-    .await
-    .map_err(StoreError::from_sqlx)?;
+    sqlx::query("INSERT INTO tenants (id, created_at) VALUES (?1, unixepoch()) ON CONFLICT DO NOTHING")
+        .bind(tenant.as_str())
+        .execute(tx)
+        .await
+        .map_err(StoreError::from_sqlx)?;
     Ok(())
 }
 
@@ -143,8 +124,6 @@ fn tenant_row(row: &SqliteRow) -> Result<TenantRow, StoreError> {
     Ok(TenantRow {
         id: parsed(TenantId::new(&id), TABLE, "id")?,
         created_at: whole(created_at, TABLE, "created_at")?,
-        shredded_at: shredded_at
-            .map(|at| whole(at, TABLE, "shredded_at"))
-            .transpose()?,
+        shredded_at: shredded_at.map(|at| whole(at, TABLE, "shredded_at")).transpose()?,
     })
 }

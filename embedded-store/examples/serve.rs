@@ -34,9 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             std::future::pending::<()>().await;
         }
     };
-    axum::serve(listener, router(Arc::clone(&store), access))
-        .with_graceful_shutdown(stopped)
-        .await?;
+    axum::serve(listener, router(Arc::clone(&store), access)).with_graceful_shutdown(stopped).await?;
     tokio::task::spawn_blocking(move || store.close()).await??;
     Ok(())
 }

@@ -78,14 +78,10 @@ impl Collection {
         fs::create_dir_all(&shard).map_err(Fault::io("creating the collection's directory"))?;
         let engine = Engine::create(&shard, config)?;
         engine.flush()?;
-        let (redo, _) =
-            RedoLog::open(&redo_path(dir)).map_err(Fault::io("creating the redo log"))?;
+        let (redo, _) = RedoLog::open(&redo_path(dir)).map_err(Fault::io("creating the redo log"))?;
         let manifest = Manifest::new(name.as_str().into(), metadata);
-        manifest
-            .write(dir)
-            .map_err(Fault::io("writing the manifest"))?;
-        sync_dir(dir.parent().unwrap_or(dir))
-            .map_err(Fault::io("syncing the store's directory"))?;
+        manifest.write(dir).map_err(Fault::io("writing the manifest"))?;
+        sync_dir(dir.parent().unwrap_or(dir)).map_err(Fault::io("syncing the store's directory"))?;
         Ok(Self::assemble(dir, name, manifest.metadata, engine, redo))
     }
 
@@ -93,8 +89,7 @@ impl Collection {
     pub(crate) fn load(dir: &Path, manifest: Manifest) -> Result<Self, Fault> {
         let name = Name::new(&manifest.name)?;
         let engine = Engine::load(&dir.join("shard"))?;
-        let (mut redo, operations) =
-            RedoLog::open(&redo_path(dir)).map_err(Fault::io("reading the redo log"))?;
+        let (mut redo, operations) = RedoLog::open(&redo_path(dir)).map_err(Fault::io("reading the redo log"))?;
         let replayed = operations.len();
         for operation in operations {
             let operation = engine.read(|shard| resolve::without_deleted(shard, operation))?;
@@ -112,32 +107,19 @@ impl Collection {
             engine.flush()?;
             unmark(dir).map_err(Fault::io("removing the mark of an optimisation"))?;
             redo.clear().map_err(Fault::io("clearing the redo log"))?;
-            tracing::info!(
-                collection = name.as_str(),
-                replayed,
-                "replayed writes after an unclean end"
-            );
+            tracing::info!(collection = name.as_str(), replayed, "replayed writes after an unclean end");
         }
         Ok(Self::assemble(dir, name, manifest.metadata, engine, redo))
     }
 
-    fn assemble(
-        dir: &Path,
-        name: Name,
-        metadata: Map<String, Value>,
-        engine: Engine,
-        redo: RedoLog,
-    ) -> Self {
+    fn assemble(dir: &Path, name: Name, metadata: Map<String, Value>, engine: Engine, redo: RedoLog) -> Self {
         Self {
             name,
             metadata,
             dir: dir.into(),
             engine: RwLock::new(Some(engine)),
             redo_file: redo.handle(),
-            writer: Mutex::new(Journal {
-                redo,
-                optimizing: false,
-            }),
+            writer: Mutex::new(Journal { redo, optimizing: false }),
             appended: AtomicU64::new(0),
             synced: Mutex::new(0),
             failed: AtomicBool::new(false),
@@ -163,10 +145,7 @@ impl Collection {
     }
 
     /// Runs a read on the engine. Blocks; may run beside writes.
-    pub(crate) fn read<T>(
-        &self,
-        f: impl FnOnce(&EdgeShard) -> OperationResult<T>,
-    ) -> Result<T, Fault> {
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&EdgeShard) -> OperationResult<T>) -> Result<T, Fault> {
         self.with_engine(|engine| engine.read(f))
     }
 
@@ -188,19 +167,13 @@ impl Collection {
         }
         let operation = engine.read(|shard| resolve::by_ids(shard, operation))?;
         let points = operation.point_ids().map_or(1, |ids| ids.len());
-        let mark = journal
-            .redo
-            .append(&operation)
-            .map_err(Fault::io("appending to the redo log"))?;
+        let mark = journal.redo.append(&operation).map_err(Fault::io("appending to the redo log"))?;
         let number = self.appended.fetch_add(1, Ordering::AcqRel) + 1;
         if let Err(error) = engine.apply(operation) {
             if !matches!(error, Fault::WrongInput(_) | Fault::NoPoint(_)) {
                 self.failed.store(true, Ordering::Release);
             }
-            journal
-                .redo
-                .cut(mark)
-                .map_err(|e| self.fail("cutting the redo log", e))?;
+            journal.redo.cut(mark).map_err(|e| self.fail("cutting the redo log", e))?;
             return Err(error);
         }
         self.untidied.fetch_add(points, Ordering::Relaxed);
@@ -217,9 +190,7 @@ impl Collection {
             return Ok(());
         }
         let appended = self.appended.load(Ordering::Acquire);
-        self.redo_file
-            .sync_data()
-            .map_err(|e| self.fail("syncing the redo log", e))?;
+        self.redo_file.sync_data().map_err(|e| self.fail("syncing the redo log", e))?;
         *synced = appended;
         Ok(())
     }
@@ -232,13 +203,8 @@ impl Collection {
         if self.failed.load(Ordering::Acquire) {
             return Err(Fault::Failed);
         }
-        engine
-            .flush()
-            .inspect_err(|_| self.failed.store(true, Ordering::Release))?;
-        journal
-            .redo
-            .clear()
-            .map_err(|e| self.fail("clearing the redo log", e))?;
+        engine.flush().inspect_err(|_| self.failed.store(true, Ordering::Release))?;
+        journal.redo.clear().map_err(|e| self.fail("clearing the redo log", e))?;
         *lock(&self.synced) = self.appended.load(Ordering::Acquire);
         Ok(())
     }
@@ -250,8 +216,7 @@ impl Collection {
 
     /// Claims the tidying that is due, if any; the claimant must call [`tidy`](Self::tidy).
     pub(crate) fn claim_tidying(&self) -> bool {
-        self.untidied.load(Ordering::Relaxed) >= POINTS_PER_TIDYING
-            && !self.tidying.swap(true, Ordering::AcqRel)
+        self.untidied.load(Ordering::Relaxed) >= POINTS_PER_TIDYING && !self.tidying.swap(true, Ordering::AcqRel)
     }
 
     /// Merges, vacuums and indexes what the engine finds worth while, and shortens its log. Blocks, perhaps for
@@ -283,9 +248,7 @@ impl Collection {
     /// Flushes and closes the engine. Every later call answers that there is no such collection.
     pub(crate) fn close(&self) -> Result<(), Fault> {
         let settled = self.flush();
-        let closed = write(&self.engine)
-            .take()
-            .map_or(Ok(()), |mut engine| engine.close());
+        let closed = write(&self.engine).take().map_or(Ok(()), |mut engine| engine.close());
         settled.and(closed)
     }
 
@@ -316,11 +279,8 @@ impl Collection {
 fn remove_duplicates(engine: &Engine, redo: &mut RedoLog) -> Result<(), Fault> {
     for group in engine.read(duplicates::find)?.chunks(1_000) {
         let (deletion, restoration) = engine.read(|shard| duplicates::rewrite(shard, group))?;
-        redo.append(&restoration)
-            .map_err(Fault::io("appending to the redo log"))?;
-        redo.handle()
-            .sync_data()
-            .map_err(Fault::io("syncing the redo log"))?;
+        redo.append(&restoration).map_err(Fault::io("appending to the redo log"))?;
+        redo.handle().sync_data().map_err(Fault::io("syncing the redo log"))?;
         // Killed here, the next opening replays the restoration.
         engine.apply(deletion)?;
         engine.apply(restoration)?;
@@ -345,8 +305,7 @@ fn redo_path(dir: &Path) -> PathBuf {
 }
 
 fn require_space(dir: &Path) -> Result<(), Fault> {
-    let stat = rustix::fs::statvfs(dir)
-        .map_err(|e| Fault::io("asking for the free disk space")(e.into()))?;
+    let stat = rustix::fs::statvfs(dir).map_err(|e| Fault::io("asking for the free disk space")(e.into()))?;
     if stat.f_bavail.saturating_mul(stat.f_frsize) < FREE_BYTES_NEEDED {
         return Err(Fault::DiskFull);
     }

@@ -4,9 +4,9 @@
 //! when it is opened, counts such points twice, and lets filters match the older copy.
 
 use qdrant_edge::{
-    Condition, CountRequest, EdgeShard, Filter, HasIdCondition, OperationError, OperationResult,
-    PointId, PointInsertOperations, PointOperations, PointStructPersisted, ScrollRequest,
-    UpdateOperation, WithPayloadInterface, WithVector,
+    Condition, CountRequest, EdgeShard, Filter, HasIdCondition, OperationError, OperationResult, PointId,
+    PointInsertOperations, PointOperations, PointStructPersisted, ScrollRequest, UpdateOperation, WithPayloadInterface,
+    WithVector,
 };
 
 /// Ids are checked by this many.
@@ -21,22 +21,12 @@ pub(crate) fn find(shard: &EdgeShard) -> OperationResult<Vec<PointId>> {
     })?;
     let ids: Vec<PointId> = records.into_iter().map(|record| record.id).collect();
     let mut doubled = Vec::new();
-    if shard.count(CountRequest {
-        filter: None,
-        exact: true,
-    })? == ids.len()
-    {
+    if shard.count(CountRequest { filter: None, exact: true })? == ids.len() {
         return Ok(doubled);
     }
     for group in ids.chunks(GROUP) {
-        let these = Filter::new_must(Condition::HasId(HasIdCondition::from_iter(
-            group.iter().copied(),
-        )));
-        if shard.count(CountRequest {
-            filter: Some(these),
-            exact: true,
-        })? > group.len()
-        {
+        let these = Filter::new_must(Condition::HasId(HasIdCondition::from_iter(group.iter().copied())));
+        if shard.count(CountRequest { filter: Some(these), exact: true })? > group.len() {
             doubled.extend_from_slice(group);
         }
     }
@@ -45,21 +35,10 @@ pub(crate) fn find(shard: &EdgeShard) -> OperationResult<Vec<PointId>> {
 
 /// The deletion of all copies of these points, and the write that puts the newest of each back. The second
 /// must be in the redo log before the first is applied.
-pub(crate) fn rewrite(
-    shard: &EdgeShard,
-    ids: &[PointId],
-) -> OperationResult<(UpdateOperation, UpdateOperation)> {
-    let newest = shard.retrieve(
-        ids,
-        Some(WithPayloadInterface::Bool(true)),
-        Some(WithVector::Bool(true)),
-    )?;
-    let points = newest
-        .into_iter()
-        .map(PointStructPersisted::try_from)
-        .collect::<Result<Vec<_>, _>>();
-    let points =
-        PointInsertOperations::PointsList(points.map_err(OperationError::service_error_light)?);
+pub(crate) fn rewrite(shard: &EdgeShard, ids: &[PointId]) -> OperationResult<(UpdateOperation, UpdateOperation)> {
+    let newest = shard.retrieve(ids, Some(WithPayloadInterface::Bool(true)), Some(WithVector::Bool(true)))?;
+    let points = newest.into_iter().map(PointStructPersisted::try_from).collect::<Result<Vec<_>, _>>();
+    let points = PointInsertOperations::PointsList(points.map_err(OperationError::service_error_light)?);
     Ok((
         UpdateOperation::PointOperation(PointOperations::DeletePoints { ids: ids.to_vec() }),
         UpdateOperation::PointOperation(PointOperations::UpsertPoints(points)),

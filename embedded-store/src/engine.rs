@@ -23,10 +23,7 @@ impl Engine {
     /// Makes a new shard in an existing empty directory.
     pub(crate) fn create(dir: &Path, config: EdgeConfig) -> Result<Self, Fault> {
         let shard = guard(|| EdgeShard::new(dir, config))?;
-        Ok(Self {
-            shard: Some(shard),
-            dir: dir.into(),
-        })
+        Ok(Self { shard: Some(shard), dir: dir.into() })
     }
 
     /// Opens a shard, after shortening its log and removing what an interrupted optimisation left.
@@ -37,17 +34,11 @@ impl Engine {
         }
         shorten_log(dir).map_err(Fault::io("shortening the engine's log"))?;
         let shard = guard(|| EdgeShard::load(dir, None))?;
-        Ok(Self {
-            shard: Some(shard),
-            dir: dir.into(),
-        })
+        Ok(Self { shard: Some(shard), dir: dir.into() })
     }
 
     /// Runs a read.
-    pub(crate) fn read<T>(
-        &self,
-        f: impl FnOnce(&EdgeShard) -> OperationResult<T>,
-    ) -> Result<T, Fault> {
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&EdgeShard) -> OperationResult<T>) -> Result<T, Fault> {
         let shard = self.shard.as_ref().ok_or(Fault::Failed)?;
         guard(|| f(shard))
     }
@@ -73,15 +64,8 @@ impl Engine {
 
     /// Whether the engine's log, which it never shortens itself, should be shortened by a reopening.
     pub(crate) fn wants_reopening(&self) -> bool {
-        let sizes = fs::read_dir(self.dir.join("wal"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        sizes
-            .filter_map(|entry| entry.metadata().ok())
-            .map(|meta| meta.len())
-            .sum::<u64>()
-            > LOG_LIMIT_BYTES
+        let sizes = fs::read_dir(self.dir.join("wal")).into_iter().flatten().flatten();
+        sizes.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum::<u64>() > LOG_LIMIT_BYTES
     }
 
     /// Closes the shard and opens it again, shortening its log. The caller holds it exclusively. After
@@ -124,9 +108,7 @@ fn guard<T>(f: impl FnOnce() -> OperationResult<T>) -> Result<T, Fault> {
 
 fn text_of(panic: &(dyn Any + Send)) -> String {
     let fixed = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    fixed
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no reason given".into())
+    fixed.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no reason given".into())
 }
 
 /// Removes all closed log files but the newest. The engine never reads them: it takes from its log only the
@@ -137,10 +119,7 @@ fn shorten_log(dir: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(&wal)? {
         let entry = entry?;
         let name = entry.file_name();
-        let start = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("closed-"))
-            .and_then(|n| n.parse::<u64>().ok());
+        let start = name.to_str().and_then(|name| name.strip_prefix("closed-")).and_then(|n| n.parse::<u64>().ok());
         if let Some(start) = start {
             closed.push((start, entry.path()));
         }

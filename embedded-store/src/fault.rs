@@ -101,9 +101,7 @@ impl Fault {
 impl From<OperationError> for Fault {
     fn from(error: OperationError) -> Self {
         match error {
-            OperationError::PointIdError { missed_point_id } => {
-                Self::NoPoint(missed_point_id.to_string())
-            }
+            OperationError::PointIdError { missed_point_id } => Self::NoPoint(missed_point_id.to_string()),
             OperationError::WrongVectorDimension { .. }
             | OperationError::VectorNameNotExists { .. }
             | OperationError::TypeError { .. }

@@ -25,11 +25,7 @@ pub(crate) struct Manifest {
 impl Manifest {
     /// A manifest of the current format.
     pub(crate) const fn new(name: String, metadata: Map<String, Value>) -> Self {
-        Self {
-            format: FORMAT,
-            name,
-            metadata,
-        }
+        Self { format: FORMAT, name, metadata }
     }
 
     /// Writes the manifest so that after a crash it is there as a whole or not at all. From its return
@@ -53,10 +49,7 @@ impl Manifest {
         };
         let manifest: Self = serde_json::from_slice(&bytes)?;
         if manifest.format != FORMAT {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "manifest of an unknown format",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "manifest of an unknown format"));
         }
         Ok(Some(manifest))
     }
@@ -82,13 +75,8 @@ mod tests {
     fn what_is_written_is_read_and_removed() {
         let dir = tempfile::tempdir().unwrap();
         assert!(Manifest::read(dir.path()).unwrap().is_none());
-        Manifest::new("../odd name".into(), Map::new())
-            .write(dir.path())
-            .unwrap();
-        assert_eq!(
-            Manifest::read(dir.path()).unwrap().unwrap().name,
-            "../odd name"
-        );
+        Manifest::new("../odd name".into(), Map::new()).write(dir.path()).unwrap();
+        assert_eq!(Manifest::read(dir.path()).unwrap().unwrap().name, "../odd name");
         Manifest::remove(dir.path()).unwrap();
         assert!(Manifest::read(dir.path()).unwrap().is_none());
     }

@@ -16,14 +16,11 @@ impl Name {
     pub(crate) fn new(text: &str) -> Result<Self, Fault> {
         let barred = |c: char| c.is_control() || "<>:\"/\\|?*".contains(c);
         if text.is_empty() || text.len() > MAX_BYTES {
-            return Err(Fault::OutOfRange(
-                "collection name must have 1 to 255 bytes".into(),
-            ));
+            return Err(Fault::OutOfRange("collection name must have 1 to 255 bytes".into()));
         }
         if text == "." || text == ".." || text.chars().any(barred) {
             return Err(Fault::OutOfRange(
-                "collection name must hold no control character and none of < > : \" / \\ | ? *"
-                    .into(),
+                "collection name must hold no control character and none of < > : \" / \\ | ? *".into(),
             ));
         }
         Ok(Self(text.into()))
@@ -41,29 +38,10 @@ mod tests {
 
     #[test]
     fn path_tricks_are_no_names() {
-        for text in [
-            "",
-            ".",
-            "..",
-            "../x",
-            "a/b",
-            "a\\b",
-            "a\0",
-            "a\nb",
-            "c:d",
-            "a*",
-            &"x".repeat(256),
-        ] {
+        for text in ["", ".", "..", "../x", "a/b", "a\\b", "a\0", "a\nb", "c:d", "a*", &"x".repeat(256)] {
             assert!(Name::new(text).is_err(), "{text:?}");
         }
-        for text in [
-            "a",
-            "...",
-            "tenant-7.docs",
-            "ünïcode",
-            "a b",
-            &"x".repeat(255),
-        ] {
+        for text in ["a", "...", "tenant-7.docs", "ünïcode", "a b", &"x".repeat(255)] {
             assert!(Name::new(text).is_ok(), "{text:?}");
         }
     }

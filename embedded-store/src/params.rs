@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use qdrant_edge::{
-    DEFAULT_VECTOR_NAME, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeVectorParams,
-    HnswIndexConfig, QuantizationConfig, VectorStorageDatatype, WalOptions,
+    DEFAULT_VECTOR_NAME, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeVectorParams, HnswIndexConfig,
+    QuantizationConfig, VectorStorageDatatype, WalOptions,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -101,19 +101,14 @@ impl Creation {
         if self.sharding_method.is_some_and(|method| method != "auto") {
             return Err(Fault::NotOffered("custom sharding"));
         }
-        if self
-            .strict_mode_config
-            .is_some_and(|map| map.values().any(|v| !v.is_null()))
-        {
+        if self.strict_mode_config.is_some_and(|map| map.values().any(|v| !v.is_null())) {
             return Err(Fault::NotOffered("strict mode"));
         }
         if self.init_from.is_some() {
             return Err(Fault::NotOffered("creation from another collection"));
         }
-        let hnsw = self.hnsw_config.map_or_else(
-            || Ok(HnswIndexConfig::default()),
-            |d| d.over(HnswIndexConfig::default()),
-        )?;
+        let hnsw =
+            self.hnsw_config.map_or_else(|| Ok(HnswIndexConfig::default()), |d| d.over(HnswIndexConfig::default()))?;
         let config = EdgeConfig {
             on_disk_payload: self.on_disk_payload.unwrap_or(true),
             vectors: vectors(self.vectors.unwrap_or(Value::Null), hnsw)?,
@@ -121,10 +116,7 @@ impl Creation {
             hnsw_config: hnsw,
             quantization_config: self.quantization_config,
             optimizers: optimizers(self.optimizers_config)?,
-            wal_options: Some(WalOptions {
-                segment_capacity: LOG_STEP_BYTES,
-                ..WalOptions::default()
-            }),
+            wal_options: Some(WalOptions { segment_capacity: LOG_STEP_BYTES, ..WalOptions::default() }),
         };
         Ok((config, self.metadata.unwrap_or_default()))
     }
@@ -132,26 +124,16 @@ impl Creation {
 
 fn vectors(body: Value, hnsw: HnswIndexConfig) -> Result<HashMap<String, EdgeVectorParams>, Fault> {
     let Value::Object(map) = body else {
-        return Err(Fault::WrongInput(
-            "`vectors` must describe at least one dense vector".into(),
-        ));
+        return Err(Fault::WrongInput("`vectors` must describe at least one dense vector".into()));
     };
     // One unnamed vector, or one object per name.
     let unnamed = map.get("size").is_some_and(|size| !size.is_object());
-    let named = if unnamed {
-        vec![(DEFAULT_VECTOR_NAME.to_owned(), Value::Object(map))]
-    } else {
-        map.into_iter().collect()
-    };
+    let named =
+        if unnamed { vec![(DEFAULT_VECTOR_NAME.to_owned(), Value::Object(map))] } else { map.into_iter().collect() };
     if named.is_empty() {
-        return Err(Fault::WrongInput(
-            "`vectors` must describe at least one dense vector".into(),
-        ));
+        return Err(Fault::WrongInput("`vectors` must describe at least one dense vector".into()));
     }
-    named
-        .into_iter()
-        .map(|(name, params)| Ok((name, vector(params, hnsw)?)))
-        .collect()
+    named.into_iter().map(|(name, params)| Ok((name, vector(params, hnsw)?))).collect()
 }
 
 fn vector(params: Value, hnsw: HnswIndexConfig) -> Result<EdgeVectorParams, Fault> {
@@ -182,53 +164,30 @@ impl HnswDiff {
             m: self.m.unwrap_or(base.m),
             ef_construct: self.ef_construct.unwrap_or(base.ef_construct),
             full_scan_threshold: self.full_scan_threshold.unwrap_or(base.full_scan_threshold),
-            max_indexing_threads: self
-                .max_indexing_threads
-                .unwrap_or(base.max_indexing_threads),
+            max_indexing_threads: self.max_indexing_threads.unwrap_or(base.max_indexing_threads),
             on_disk: self.on_disk.or(base.on_disk),
             payload_m: self.payload_m.or(base.payload_m),
             inline_storage: self.inline_storage.or(base.inline_storage),
         };
         within("hnsw_config.m", merged.m, 0..=10_000)?;
-        within(
-            "hnsw_config.payload_m",
-            merged.payload_m.unwrap_or(0),
-            0..=10_000,
-        )?;
+        within("hnsw_config.payload_m", merged.payload_m.unwrap_or(0), 0..=10_000)?;
         within("hnsw_config.ef_construct", merged.ef_construct, 4..=100_000)?;
-        within(
-            "hnsw_config.max_indexing_threads",
-            merged.max_indexing_threads,
-            0..=1_024,
-        )?;
+        within("hnsw_config.max_indexing_threads", merged.max_indexing_threads, 0..=1_024)?;
         Ok(merged)
     }
 }
 
 fn optimizers(diff: Option<OptimizersDiff>) -> Result<EdgeOptimizersConfig, Fault> {
-    let mut config = EdgeOptimizersConfig {
-        indexing_threshold: Some(EXACT_BELOW_KB),
-        ..EdgeOptimizersConfig::default()
-    };
+    let mut config =
+        EdgeOptimizersConfig { indexing_threshold: Some(EXACT_BELOW_KB), ..EdgeOptimizersConfig::default() };
     let Some(diff) = diff else { return Ok(config) };
     if diff.prevent_unoptimized == Some(true) {
-        return Err(Fault::NotOffered(
-            "prevent_unoptimized, which would hide fresh points",
-        ));
+        return Err(Fault::NotOffered("prevent_unoptimized, which would hide fresh points"));
     }
-    if diff
-        .deleted_threshold
-        .is_some_and(|share| !(0.0..=1.0).contains(&share))
-    {
-        return Err(Fault::OutOfRange(
-            "optimizers_config.deleted_threshold must be from 0 to 1".into(),
-        ));
+    if diff.deleted_threshold.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+        return Err(Fault::OutOfRange("optimizers_config.deleted_threshold must be from 0 to 1".into()));
     }
-    within(
-        "optimizers_config.default_segment_number",
-        diff.default_segment_number.unwrap_or(0),
-        0..=1_024,
-    )?;
+    within("optimizers_config.default_segment_number", diff.default_segment_number.unwrap_or(0), 0..=1_024)?;
     config.deleted_threshold = diff.deleted_threshold;
     config.vacuum_min_vector_number = diff.vacuum_min_vector_number;
     config.default_segment_number = diff.default_segment_number;
@@ -242,20 +201,14 @@ pub(crate) fn within(field: &str, value: usize, range: RangeInclusive<usize>) ->
     if range.contains(&value) {
         return Ok(());
     }
-    Err(Fault::OutOfRange(format!(
-        "{field} must be from {} to {}",
-        range.start(),
-        range.end()
-    )))
+    Err(Fault::OutOfRange(format!("{field} must be from {} to {}", range.start(), range.end())))
 }
 
 /// The configuration as Qdrant's collection info shows it.
 pub(crate) fn shown(config: &EdgeConfig, metadata: &Map<String, Value>) -> Result<Value, Fault> {
     let engine = |error: serde_json::Error| Fault::Engine(error.to_string());
     let vectors = match config.vectors.get(DEFAULT_VECTOR_NAME) {
-        Some(unnamed) if config.vectors.len() == 1 => {
-            serde_json::to_value(unnamed).map_err(engine)?
-        }
+        Some(unnamed) if config.vectors.len() == 1 => serde_json::to_value(unnamed).map_err(engine)?,
         _ => serde_json::to_value(&config.vectors).map_err(engine)?,
     };
     let optimizers = &config.optimizers;
@@ -294,10 +247,7 @@ mod tests {
     use super::*;
 
     fn parse(body: Value) -> Result<EdgeConfig, Fault> {
-        serde_json::from_value::<Creation>(body)
-            .unwrap()
-            .parse()
-            .map(|(config, _)| config)
+        serde_json::from_value::<Creation>(body).unwrap().parse().map(|(config, _)| config)
     }
 
     #[test]
@@ -326,21 +276,11 @@ mod tests {
             let refused = parse(json!({"vectors": vectors, field: value}));
             assert!(matches!(refused, Err(Fault::NotOffered(_))), "{field}");
         }
-        for bad in [
-            json!({"size": 0, "distance": "Cosine"}),
-            json!({"size": 65_537, "distance": "Cosine"}),
-        ] {
-            assert!(matches!(
-                parse(json!({"vectors": bad})),
-                Err(Fault::OutOfRange(_))
-            ));
+        for bad in [json!({"size": 0, "distance": "Cosine"}), json!({"size": 65_537, "distance": "Cosine"})] {
+            assert!(matches!(parse(json!({"vectors": bad})), Err(Fault::OutOfRange(_))));
         }
         assert!(parse(json!({"vectors": {}})).is_err());
-        assert!(
-            parse(json!({"vectors": {"size": 4, "distance": "Cosine", "colour": "red"}})).is_err()
-        );
-        assert!(
-            serde_json::from_value::<Creation>(json!({"vectors": vectors, "colour": 1})).is_err()
-        );
+        assert!(parse(json!({"vectors": {"size": 4, "distance": "Cosine", "colour": "red"}})).is_err());
+        assert!(serde_json::from_value::<Creation>(json!({"vectors": vectors, "colour": 1})).is_err());
     }
 }

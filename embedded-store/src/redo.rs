@@ -26,30 +26,17 @@ pub(crate) struct RedoLog {
 impl RedoLog {
     /// Opens or creates the log and gives the operations that it holds, oldest first. A torn tail is cut.
     pub(crate) fn open(path: &Path) -> io::Result<(Self, Vec<UpdateOperation>)> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let mut stored = Vec::new();
         file.read_to_end(&mut stored)?;
         let (operations, intact) = decode(&stored)?;
         let dropped = stored.len() - intact;
         let bytes = u64::try_from(intact).map_err(io::Error::other)?;
         if dropped > 0 {
-            tracing::warn!(
-                dropped,
-                "the redo log ended in a torn record, which was never acknowledged"
-            );
+            tracing::warn!(dropped, "the redo log ended in a torn record, which was never acknowledged");
             file.set_len(bytes)?;
         }
-        Ok((
-            Self {
-                file: Arc::new(file),
-                bytes,
-            },
-            operations,
-        ))
+        Ok((Self { file: Arc::new(file), bytes }, operations))
     }
 
     /// Appends one operation: it now survives the process. Gives the mark to [`cut`](Self::cut) back to.
@@ -129,8 +116,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use qdrant_edge::{
-        Payload, PointId, PointInsertOperations, PointOperations, PointStructPersisted,
-        VectorStructPersisted,
+        Payload, PointId, PointInsertOperations, PointOperations, PointStructPersisted, VectorStructPersisted,
     };
 
     fn upsert(id: u64, vector: Vec<f32>, text: &str) -> UpdateOperation {
@@ -141,9 +127,7 @@ mod tests {
             vector: VectorStructPersisted::Single(vector),
             payload: Some(payload),
         };
-        UpdateOperation::PointOperation(PointOperations::UpsertPoints(
-            PointInsertOperations::PointsList(vec![point]),
-        ))
+        UpdateOperation::PointOperation(PointOperations::UpsertPoints(PointInsertOperations::PointsList(vec![point])))
     }
 
     proptest! {

@@ -7,41 +7,26 @@
 use std::collections::HashSet;
 
 use qdrant_edge::{
-    EdgeShard, Filter, OperationError, OperationResult, PayloadOps, PointId, PointOperations,
-    ScrollRequest, UpdateOperation, VectorOperations, WithPayloadInterface, WithVector,
+    EdgeShard, Filter, OperationError, OperationResult, PayloadOps, PointId, PointOperations, ScrollRequest,
+    UpdateOperation, VectorOperations, WithPayloadInterface, WithVector,
 };
 
 /// The write by ids. Fails, before anything is changed, if it would alter a point that does not exist. No
 /// other write may run meanwhile.
-pub(crate) fn by_ids(
-    shard: &EdgeShard,
-    operation: UpdateOperation,
-) -> OperationResult<UpdateOperation> {
+pub(crate) fn by_ids(shard: &EdgeShard, operation: UpdateOperation) -> OperationResult<UpdateOperation> {
     Ok(match operation {
         UpdateOperation::PointOperation(PointOperations::DeletePointsByFilter(filter)) => {
-            UpdateOperation::PointOperation(PointOperations::DeletePoints {
-                ids: matching(shard, filter)?,
-            })
+            UpdateOperation::PointOperation(PointOperations::DeletePoints { ids: matching(shard, filter)? })
         }
-        UpdateOperation::PayloadOperation(change) => {
-            UpdateOperation::PayloadOperation(payload(shard, change)?)
-        }
-        UpdateOperation::VectorOperation(change) => {
-            UpdateOperation::VectorOperation(vectors(shard, change)?)
-        }
+        UpdateOperation::PayloadOperation(change) => UpdateOperation::PayloadOperation(payload(shard, change)?),
+        UpdateOperation::VectorOperation(change) => UpdateOperation::VectorOperation(vectors(shard, change)?),
         other => other,
     })
 }
 
 /// Drops from a replayed write the points that a later write of the log has already deleted.
-pub(crate) fn without_deleted(
-    shard: &EdgeShard,
-    mut operation: UpdateOperation,
-) -> OperationResult<UpdateOperation> {
-    if matches!(
-        operation,
-        UpdateOperation::PayloadOperation(_) | UpdateOperation::VectorOperation(_)
-    ) {
+pub(crate) fn without_deleted(shard: &EdgeShard, mut operation: UpdateOperation) -> OperationResult<UpdateOperation> {
+    if matches!(operation, UpdateOperation::PayloadOperation(_) | UpdateOperation::VectorOperation(_)) {
         let present = present(shard, &operation.point_ids().unwrap_or_default())?;
         operation.retain_point_ids(|id| present.contains(id));
     }
@@ -62,12 +47,10 @@ fn payload(shard: &EdgeShard, change: PayloadOps) -> OperationResult<PayloadOps>
             delete.points = Some(named(shard, delete.points, delete.filter.take())?);
             PayloadOps::DeletePayload(delete)
         }
-        PayloadOps::ClearPayload { points } => PayloadOps::ClearPayload {
-            points: named(shard, Some(points), None)?,
-        },
-        PayloadOps::ClearPayloadByFilter(filter) => PayloadOps::ClearPayload {
-            points: named(shard, None, Some(filter))?,
-        },
+        PayloadOps::ClearPayload { points } => PayloadOps::ClearPayload { points: named(shard, Some(points), None)? },
+        PayloadOps::ClearPayloadByFilter(filter) => {
+            PayloadOps::ClearPayload { points: named(shard, None, Some(filter))? }
+        }
     })
 }
 
@@ -80,21 +63,13 @@ fn vectors(shard: &EdgeShard, change: VectorOperations) -> OperationResult<Vecto
             VectorOperations::DeleteVectors(named(shard, Some(list.points), None)?.into(), names)
         }
         VectorOperations::UpdateVectors(update) => {
-            named(
-                shard,
-                Some(update.points.iter().map(|point| point.id).collect()),
-                None,
-            )?;
+            named(shard, Some(update.points.iter().map(|point| point.id).collect()), None)?;
             VectorOperations::UpdateVectors(update)
         }
     })
 }
 
-fn named(
-    shard: &EdgeShard,
-    points: Option<Vec<PointId>>,
-    filter: Option<Filter>,
-) -> OperationResult<Vec<PointId>> {
+fn named(shard: &EdgeShard, points: Option<Vec<PointId>>, filter: Option<Filter>) -> OperationResult<Vec<PointId>> {
     match (points, filter) {
         (Some(points), _) => {
             let present = present(shard, &points)?;
@@ -104,22 +79,13 @@ fn named(
             }
         }
         (None, Some(filter)) => matching(shard, filter),
-        (None, None) => Err(OperationError::validation_error(
-            "no points or filter given",
-        )),
+        (None, None) => Err(OperationError::validation_error("no points or filter given")),
     }
 }
 
 fn present(shard: &EdgeShard, ids: &[PointId]) -> OperationResult<HashSet<PointId>> {
-    let nothing = (
-        Some(WithPayloadInterface::Bool(false)),
-        Some(WithVector::Bool(false)),
-    );
-    Ok(shard
-        .retrieve(ids, nothing.0, nothing.1)?
-        .into_iter()
-        .map(|record| record.id)
-        .collect())
+    let nothing = (Some(WithPayloadInterface::Bool(false)), Some(WithVector::Bool(false)));
+    Ok(shard.retrieve(ids, nothing.0, nothing.1)?.into_iter().map(|record| record.id).collect())
 }
 
 /// The ids of all points that match.

@@ -81,18 +81,11 @@ impl EmbeddedStore {
         let root = dir.join("collections");
         fs::create_dir_all(&root).map_err(io_at(&root))?;
         let lock_path = dir.join("LOCK");
-        let lock_file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(io_at(&lock_path))?;
+        let lock_file =
+            File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io_at(&lock_path))?;
         lock_file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => OpenError::InUse(dir.into()),
-            TryLockError::Error(source) => OpenError::Io {
-                path: lock_path.clone(),
-                source,
-            },
+            TryLockError::Error(source) => OpenError::Io { path: lock_path.clone(), source },
         })?;
         let mut collections = BTreeMap::new();
         let mut next = 0_u64;
@@ -102,14 +95,10 @@ impl EmbeddedStore {
                 continue;
             };
             next = next.max(number + 1);
-            let damaged = |reason: String| OpenError::Damaged {
-                path: path.clone(),
-                reason,
-            };
+            let damaged = |reason: String| OpenError::Damaged { path: path.clone(), reason };
             match Manifest::read(&path).map_err(|e| damaged(e.to_string()))? {
                 Some(manifest) => {
-                    let collection =
-                        Collection::load(&path, manifest).map_err(|e| damaged(e.to_string()))?;
+                    let collection = Collection::load(&path, manifest).map_err(|e| damaged(e.to_string()))?;
                     collections.insert(collection.name().clone(), Arc::new(collection));
                 }
                 // A creation or deletion that a crash interrupted.
@@ -124,10 +113,7 @@ impl EmbeddedStore {
             tidier: Mutex::new(Some(tidier)),
             _lock: lock_file,
         };
-        store
-            .all()
-            .iter()
-            .for_each(|collection| store.tidy_if_due(collection));
+        store.all().iter().for_each(|collection| store.tidy_if_due(collection));
         Ok(store)
     }
 
@@ -146,9 +132,7 @@ impl EmbeddedStore {
     /// [`CloseError`] names the collections that failed; the others were closed.
     pub fn close(&self) -> Result<(), CloseError> {
         *lock(&self.admin) = None;
-        let collections: Vec<_> = core::mem::take(&mut *write(&self.collections))
-            .into_values()
-            .collect();
+        let collections: Vec<_> = core::mem::take(&mut *write(&self.collections)).into_values().collect();
         let closed = each(&collections, Collection::close);
         // What is queued for the tidier is gone with these, so that it ends at once.
         drop(collections);
@@ -178,12 +162,7 @@ impl EmbeddedStore {
     }
 
     /// Makes a collection; it is on disk when this returns.
-    pub(crate) fn create(
-        &self,
-        name: &str,
-        config: EdgeConfig,
-        metadata: Map<String, Value>,
-    ) -> Result<(), Fault> {
+    pub(crate) fn create(&self, name: &str, config: EdgeConfig, metadata: Map<String, Value>) -> Result<(), Fault> {
         let name = Name::new(name)?;
         let mut admin = lock(&self.admin);
         let number = admin.ok_or(Fault::Closed)?;
@@ -210,13 +189,7 @@ impl EmbeddedStore {
             Ok(()) => Ok(true),
             Err(error) => {
                 // Still there if its manifest is; after that only files are left, which opening removes.
-                if matches!(
-                    error,
-                    Fault::Io {
-                        doing: "removing the manifest",
-                        ..
-                    }
-                ) {
+                if matches!(error, Fault::Io { doing: "removing the manifest", .. }) {
                     write(&self.collections).insert(name, collection);
                 }
                 Err(error)
@@ -241,9 +214,7 @@ impl EmbeddedStore {
             && let Some((sender, _)) = lock(&self.tidier).as_ref()
             && sender.send(Arc::downgrade(collection)).is_err()
         {
-            tracing::error!(
-                "the tidying thread of the vector store is gone; searches will slow down"
-            );
+            tracing::error!("the tidying thread of the vector store is gone; searches will slow down");
         }
     }
 }
@@ -258,9 +229,7 @@ impl Drop for EmbeddedStore {
 
 impl core::fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("EmbeddedStore")
-            .field("dir", &self.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
@@ -274,23 +243,12 @@ fn discard(dir: &Path) {
     }
 }
 
-fn each(
-    collections: &[Arc<Collection>],
-    f: impl Fn(&Collection) -> Result<(), Fault>,
-) -> Result<(), String> {
+fn each(collections: &[Arc<Collection>], f: impl Fn(&Collection) -> Result<(), Fault>) -> Result<(), String> {
     let failures: Vec<_> = collections
         .iter()
-        .filter_map(|collection| {
-            f(collection)
-                .err()
-                .map(|e| format!("{}: {e}", collection.name().as_str()))
-        })
+        .filter_map(|collection| f(collection).err().map(|e| format!("{}: {e}", collection.name().as_str())))
         .collect();
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(failures.join("; "))
-    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
 
 /// Tells the tidying thread of a collection that is due; dropped, it ends the thread.

@@ -60,12 +60,8 @@ impl BlindIndex {
             CanonicalValue::Opaque => self.tag(&[v, n, f, b"o"]),
             CanonicalValue::Bool(truth) => self.tag(&[v, n, f, b"b", &[u8::from(*truth)]]),
             CanonicalValue::Integer(number) => self.tag(&[v, n, f, b"i", &number.to_be_bytes()]),
-            CanonicalValue::Float(number) => {
-                self.tag(&[v, n, f, b"d", &(number + 0.0).to_bits().to_be_bytes()])
-            }
-            CanonicalValue::Text(text) => {
-                self.tag(&[v, n, f, b"t", &length(text), text.as_bytes()])
-            }
+            CanonicalValue::Float(number) => self.tag(&[v, n, f, b"d", &(number + 0.0).to_bits().to_be_bytes()]),
+            CanonicalValue::Text(text) => self.tag(&[v, n, f, b"t", &length(text), text.as_bytes()]),
         }
     }
 
@@ -155,10 +151,7 @@ mod tests {
             }
         }
         assert!(seen.insert(super::tests::index(2).token("lang", &Text("3"))));
-        assert_eq!(
-            index.token("a", &Float(-0.0)),
-            index.token("a", &Float(0.0))
-        );
+        assert_eq!(index.token("a", &Float(-0.0)), index.token("a", &Float(0.0)));
     }
 
     proptest! {

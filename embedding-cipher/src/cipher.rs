@@ -61,11 +61,7 @@ impl PreservingCipher {
     ///
     /// # Errors
     /// [`CipherError::Keystream`], which is an internal fault.
-    pub fn new(
-        key: &Plain<[u8; 32]>,
-        dimensions: Dimensions,
-        beta: Beta,
-    ) -> Result<Self, CipherError> {
+    pub fn new(key: &Plain<[u8; 32]>, dimensions: Dimensions, beta: Beta) -> Result<Self, CipherError> {
         let prk = Prk::new(key);
         Ok(Self {
             rotation: Rotation::new(&prk, dimensions)?,
@@ -79,11 +75,7 @@ impl PreservingCipher {
     ///
     /// # Errors
     /// [`CipherError`] when the vector is not finite, zero, or of another number of dimensions.
-    pub fn encrypt_record(
-        &self,
-        record_id: &[u8],
-        vector: &[f32],
-    ) -> Result<VectorCiphertext, CipherError> {
+    pub fn encrypt_record(&self, record_id: &[u8], vector: &[f32]) -> Result<VectorCiphertext, CipherError> {
         self.encrypt(&Subject::Record(record_id), vector)
     }
 
@@ -101,23 +93,15 @@ impl PreservingCipher {
         self.dimensions
     }
 
-    fn encrypt(
-        &self,
-        subject: &Subject<'_>,
-        vector: &[f32],
-    ) -> Result<VectorCiphertext, CipherError> {
+    fn encrypt(&self, subject: &Subject<'_>, vector: &[f32]) -> Result<VectorCiphertext, CipherError> {
         if vector.len() != self.dimensions.length() {
-            return Err(CipherError::Dimensions {
-                expected: self.dimensions.count(),
-                found: vector.len(),
-            });
+            return Err(CipherError::Dimensions { expected: self.dimensions.count(), found: vector.len() });
         }
         let mut work = Plain::new(direction(vector)?);
         let mut spare = Plain::new(vec![0.0; vector.len()]);
         self.rotation.apply(work.expose_mut(), spare.expose_mut());
         let noise_norm = self.beta.noise_norm();
-        self.noise
-            .add(subject, vector, noise_norm, work.expose_mut())?;
+        self.noise.add(subject, vector, noise_norm, work.expose_mut())?;
         let scale = norm(work.expose());
         if scale < 1e-3 {
             // Noise of norm 1 (beta 4) may in theory meet the rotated vector head on; the ciphertext is
@@ -126,20 +110,10 @@ impl PreservingCipher {
             return Ok(VectorCiphertext(work.expose().as_slice().into()));
         }
         let scale = 1.0 / scale;
-        Ok(VectorCiphertext(
-            work.expose()
-                .iter()
-                .map(|x| narrow(f64::from(*x) * scale))
-                .collect(),
-        ))
+        Ok(VectorCiphertext(work.expose().iter().map(|x| narrow(f64::from(*x) * scale)).collect()))
     }
 
-    fn rotation_only(
-        &self,
-        vector: &[f32],
-        work: &mut Vec<f32>,
-        spare: &mut Vec<f32>,
-    ) -> Result<(), CipherError> {
+    fn rotation_only(&self, vector: &[f32], work: &mut Vec<f32>, spare: &mut Vec<f32>) -> Result<(), CipherError> {
         *work = direction(vector)?;
         self.rotation.apply(work, spare);
         Ok(())
@@ -179,8 +153,5 @@ fn direction(vector: &[f32]) -> Result<Vec<f32>, CipherError> {
         return Err(CipherError::Zero);
     }
     let scale = 1.0 / length;
-    Ok(vector
-        .iter()
-        .map(|x| narrow(f64::from(*x) * scale))
-        .collect())
+    Ok(vector.iter().map(|x| narrow(f64::from(*x) * scale)).collect())
 }

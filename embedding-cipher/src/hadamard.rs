@@ -67,11 +67,7 @@ mod tests {
                 block[j] = 1.0;
                 transform(&mut block);
                 for (i, value) in block.iter().enumerate() {
-                    let expected = if (i & j).count_ones() % 2 == 0 {
-                        1.0
-                    } else {
-                        -1.0
-                    };
+                    let expected = if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
                     assert!((value - expected).abs() < f32::EPSILON, "{n} {i} {j}");
                 }
             }

@@ -26,10 +26,7 @@ impl Prk {
     /// A 32-byte subkey for the purpose that `info` names; its parts are concatenated.
     pub(crate) fn subkey(&self, info: &[&[u8]]) -> Result<Plain<[u8; 32]>, CipherError> {
         let mut key = Plain::new([0_u8; 32]);
-        self.0
-            .expand(info, Key32)
-            .and_then(|okm| okm.fill(key.expose_mut()))
-            .map_err(|_| CipherError::Keystream)?;
+        self.0.expand(info, Key32).and_then(|okm| okm.fill(key.expose_mut())).map_err(|_| CipherError::Keystream)?;
         Ok(key)
     }
 }
@@ -40,11 +37,7 @@ pub(crate) fn fill(key: &[u8; 32], bytes: &mut [u8]) -> Result<(), CipherError> 
     bytes.fill(0);
     let key = aead::UnboundKey::new(&aead::AES_256_GCM, key).map_err(|_| CipherError::Keystream)?;
     aead::LessSafeKey::new(key)
-        .seal_in_place_separate_tag(
-            aead::Nonce::assume_unique_for_key([0; 12]),
-            aead::Aad::empty(),
-            bytes,
-        )
+        .seal_in_place_separate_tag(aead::Nonce::assume_unique_for_key([0; 12]), aead::Aad::empty(), bytes)
         .map(|_tag| ())
         .map_err(|_| CipherError::Keystream)
 }
@@ -59,11 +52,7 @@ impl<'a> Draws<'a> {
 
     /// The next 32 bits, little-endian.
     pub(crate) fn next(&mut self) -> Result<u32, CipherError> {
-        let bytes = self
-            .0
-            .next()
-            .and_then(|b| b.try_into().ok())
-            .ok_or(CipherError::Keystream)?;
+        let bytes = self.0.next().and_then(|b| b.try_into().ok()).ok_or(CipherError::Keystream)?;
         Ok(u32::from_le_bytes(bytes))
     }
 

@@ -30,15 +30,9 @@ impl Noise {
         onto: &mut [f32],
     ) -> Result<(), CipherError> {
         let mut stream = Plain::new(vec![0_u8; 4 * onto.len()]);
-        keystream::fill(
-            self.seed(subject, vector, stream.expose_mut())?.expose(),
-            stream.expose_mut(),
-        )?;
+        keystream::fill(self.seed(subject, vector, stream.expose_mut())?.expose(), stream.expose_mut())?;
         let (words, _) = stream.expose().as_chunks::<4>();
-        let squares: i64 = words
-            .iter()
-            .map(|word| i64::from(coordinate(*word)).pow(2))
-            .sum();
+        let squares: i64 = words.iter().map(|word| i64::from(coordinate(*word)).pow(2)).sum();
         if squares == 0 {
             // All coordinates zero: possible with very few dimensions. The first axis stands in.
             if let Some(first) = onto.first_mut() {
@@ -55,12 +49,7 @@ impl Noise {
     }
 
     /// HMAC-SHA256 over kind, record id with its length, and the vector's bits (little-endian).
-    fn seed(
-        &self,
-        subject: &Subject<'_>,
-        vector: &[f32],
-        room: &mut [u8],
-    ) -> Result<Plain<[u8; 32]>, CipherError> {
+    fn seed(&self, subject: &Subject<'_>, vector: &[f32], room: &mut [u8]) -> Result<Plain<[u8; 32]>, CipherError> {
         let (kind, id): (u8, &[u8]) = match subject {
             Subject::Record(id) => (1, id),
             Subject::Query => (2, &[]),
@@ -75,11 +64,7 @@ impl Noise {
         mac.update(id);
         mac.update(room);
         let tag = mac.sign();
-        Ok(Plain::new(
-            tag.as_ref()
-                .try_into()
-                .map_err(|_| CipherError::Keystream)?,
-        ))
+        Ok(Plain::new(tag.as_ref().try_into().map_err(|_| CipherError::Keystream)?))
     }
 }
 
@@ -89,10 +74,7 @@ fn coordinate(word: [u8; 4]) -> i16 {
     word.iter().map(|byte| i16::from(*byte)).sum::<i16>() - 510
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "at most 65,536 * 510^2 < 2^53: exact"
-)]
+#[expect(clippy::cast_precision_loss, reason = "at most 65,536 * 510^2 < 2^53: exact")]
 fn squares_f64(squares: i64) -> f64 {
     squares as f64
 }
@@ -119,14 +101,7 @@ mod tests {
         let n = 32;
         let mut mean = vec![0.0_f32; n];
         for id in 0..4000_u32 {
-            noise
-                .add(
-                    &Subject::Record(&id.to_be_bytes()),
-                    &[1.0; 32],
-                    1.0,
-                    &mut mean,
-                )
-                .unwrap();
+            noise.add(&Subject::Record(&id.to_be_bytes()), &[1.0; 32], 1.0, &mut mean).unwrap();
         }
         // A sum of 4,000 independent unit directions has a norm near sqrt(4000) = 63.
         assert!((40.0..90.0).contains(&length(&mean)), "{}", length(&mean));
@@ -136,9 +111,7 @@ mod tests {
     fn subject_and_vector_and_key_each_change_the_direction() {
         let drawn = |key: u8, subject: Subject<'_>, v: &[f32]| {
             let mut onto = vec![0.0; v.len()];
-            Noise::new(&Plain::new([key; 32]))
-                .add(&subject, v, 1.0, &mut onto)
-                .unwrap();
+            Noise::new(&Plain::new([key; 32])).add(&subject, v, 1.0, &mut onto).unwrap();
             onto
         };
         let base = drawn(1, Subject::Record(b"a"), &[0.5; 64]);

@@ -53,11 +53,7 @@ impl Beta {
     /// # Errors
     /// [`BadBeta`] when it is not finite, negative or above 4.
     pub fn new(beta: f32) -> Result<Self, BadBeta> {
-        if (0.0..=4.0).contains(&beta) {
-            Ok(Self(beta))
-        } else {
-            Err(BadBeta)
-        }
+        if (0.0..=4.0).contains(&beta) { Ok(Self(beta)) } else { Err(BadBeta) }
     }
 
     /// The parameter.

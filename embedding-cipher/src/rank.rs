@@ -35,13 +35,8 @@ pub fn rank<T: Ord>(metric: Metric, mut hits: Vec<Scored<T>>, page: Page) -> Vec
     if let Some(Threshold(threshold)) = page.threshold {
         hits.retain(|hit| nearer(metric, hit.score, threshold) == Ordering::Less);
     }
-    hits.sort_unstable_by(|a, b| {
-        nearer(metric, a.score, b.score).then_with(|| a.item.cmp(&b.item))
-    });
-    hits.into_iter()
-        .skip(page.offset)
-        .take(page.limit)
-        .collect()
+    hits.sort_unstable_by(|a, b| nearer(metric, a.score, b.score).then_with(|| a.item.cmp(&b.item)));
+    hits.into_iter().skip(page.offset).take(page.limit).collect()
 }
 
 /// `Less` when score `a` is nearer than `b`.
@@ -60,51 +55,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn hits(scores: &[f32]) -> Vec<Scored<usize>> {
-        scores
-            .iter()
-            .enumerate()
-            .map(|(item, score)| Scored {
-                score: *score,
-                item,
-            })
-            .collect()
+        scores.iter().enumerate().map(|(item, score)| Scored { score: *score, item }).collect()
     }
 
-    fn items(
-        metric: Metric,
-        scores: &[f32],
-        offset: usize,
-        limit: usize,
-        threshold: Option<f32>,
-    ) -> Vec<usize> {
-        let page = Page {
-            offset,
-            limit,
-            threshold: threshold.map(Threshold),
-        };
-        rank(metric, hits(scores), page)
-            .into_iter()
-            .map(|hit| hit.item)
-            .collect()
+    fn items(metric: Metric, scores: &[f32], offset: usize, limit: usize, threshold: Option<f32>) -> Vec<usize> {
+        let page = Page { offset, limit, threshold: threshold.map(Threshold) };
+        rank(metric, hits(scores), page).into_iter().map(|hit| hit.item).collect()
     }
 
     #[test]
     fn order_threshold_and_ties() {
         let scores = [0.1, 0.9, 0.5, 0.9, -0.0, 0.0];
-        assert_eq!(
-            items(Metric::Cosine, &scores, 0, 9, None),
-            [1, 3, 2, 0, 4, 5]
-        );
-        assert_eq!(
-            items(Metric::Euclid, &scores, 0, 9, None),
-            [4, 5, 0, 2, 1, 3]
-        );
+        assert_eq!(items(Metric::Cosine, &scores, 0, 9, None), [1, 3, 2, 0, 4, 5]);
+        assert_eq!(items(Metric::Euclid, &scores, 0, 9, None), [4, 5, 0, 2, 1, 3]);
         assert_eq!(items(Metric::Cosine, &scores, 1, 2, None), [3, 2]);
-        assert_eq!(
-            items(Metric::Cosine, &scores, 0, 9, Some(0.5)),
-            [1, 3],
-            "a threshold is strict"
-        );
+        assert_eq!(items(Metric::Cosine, &scores, 0, 9, Some(0.5)), [1, 3], "a threshold is strict");
         assert_eq!(items(Metric::Euclid, &scores, 1, 9, Some(0.5)), [5, 0]);
         assert_eq!(items(Metric::Dot, &scores, 9, 9, None), [0_usize; 0]);
     }

@@ -30,9 +30,7 @@ struct Round {
 impl Rotation {
     pub(crate) fn new(prk: &Prk, dimensions: Dimensions) -> Result<Self, CipherError> {
         let blocks = blocks(dimensions);
-        let rounds = (0..ROUNDS)
-            .map(|round| Round::new(prk, round, dimensions, &blocks))
-            .collect::<Result<_, _>>()?;
+        let rounds = (0..ROUNDS).map(|round| Round::new(prk, round, dimensions, &blocks)).collect::<Result<_, _>>()?;
         Ok(Self { rounds, blocks })
     }
 
@@ -40,11 +38,7 @@ impl Rotation {
     pub(crate) fn apply(&self, vector: &mut Vec<f32>, spare: &mut Vec<f32>) {
         for round in &self.rounds {
             let from = vector.as_slice();
-            for ((to, source), factor) in spare
-                .iter_mut()
-                .zip(round.source.expose())
-                .zip(round.factor.expose())
-            {
+            for ((to, source), factor) in spare.iter_mut().zip(round.source.expose()).zip(round.factor.expose()) {
                 *to = from.get(usize::from(*source)).copied().unwrap_or_default() * factor;
             }
             let mut rest = spare.as_mut_slice();
@@ -59,12 +53,7 @@ impl Rotation {
 }
 
 impl Round {
-    fn new(
-        prk: &Prk,
-        round: u8,
-        dimensions: Dimensions,
-        blocks: &[usize],
-    ) -> Result<Self, CipherError> {
+    fn new(prk: &Prk, round: u8, dimensions: Dimensions, blocks: &[usize]) -> Result<Self, CipherError> {
         let n = dimensions.length();
         let key = prk.subkey(&[b"rotation", &[round], &dimensions.count().to_be_bytes()])?;
         // Signs, then the shuffle: one draw a step, and room for many more skips than ever happen.
@@ -74,17 +63,13 @@ impl Round {
 
         let mut factor = Plain::new(Vec::with_capacity(n));
         let mut bits = 0;
-        let sizes = blocks
-            .iter()
-            .flat_map(|size| core::iter::repeat_n(*size, *size));
+        let sizes = blocks.iter().flat_map(|size| core::iter::repeat_n(*size, *size));
         for (i, size) in sizes.enumerate() {
             if i % 32 == 0 {
                 bits = draws.next()?;
             }
             let scale = narrow(1.0 / f64::from(u32::try_from(size).unwrap_or(u32::MAX)).sqrt());
-            factor
-                .expose_mut()
-                .push(if bits & 1 == 0 { scale } else { -scale });
+            factor.expose_mut().push(if bits & 1 == 0 { scale } else { -scale });
             bits >>= 1;
         }
 
@@ -104,11 +89,7 @@ impl Round {
 /// The block sizes: powers of two, largest first, that sum to the number of dimensions.
 fn blocks(dimensions: Dimensions) -> Vec<usize> {
     let n = dimensions.length();
-    (0..usize::BITS)
-        .rev()
-        .map(|bit| n & (1 << bit))
-        .filter(|size| *size > 0)
-        .collect()
+    (0..usize::BITS).rev().map(|bit| n & (1 << bit)).filter(|size| *size > 0).collect()
 }
 
 #[cfg(test)]
@@ -118,11 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rotation(seed: u8, n: usize) -> Rotation {
-        Rotation::new(
-            &Prk::new(&Plain::new([seed; 32])),
-            Dimensions::new(n as u64).unwrap(),
-        )
-        .unwrap()
+        Rotation::new(&Prk::new(&Plain::new([seed; 32])), Dimensions::new(n as u64).unwrap()).unwrap()
     }
 
     fn rotated(rotation: &Rotation, v: &[f32]) -> Vec<f32> {

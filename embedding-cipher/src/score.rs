@@ -65,11 +65,7 @@ pub fn exact_score(metric: Metric, query: &[f32], vector: &[f32]) -> Result<f32,
         }
     };
     let score = narrow(score);
-    if score.is_finite() {
-        Ok(score)
-    } else {
-        Err(ScoreError::NotFinite)
-    }
+    if score.is_finite() { Ok(score) } else { Err(ScoreError::NotFinite) }
 }
 
 /// The Euclidean norm, computed in 64 bits.
@@ -91,10 +87,7 @@ pub fn unit(vector: &[f32]) -> Result<Vec<f32>, ScoreError> {
         return Err(ScoreError::Zero);
     }
     let scale = 1.0 / length;
-    Ok(vector
-        .iter()
-        .map(|x| narrow(f64::from(*x) * scale))
-        .collect())
+    Ok(vector.iter().map(|x| narrow(f64::from(*x) * scale)).collect())
 }
 
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
@@ -111,19 +104,12 @@ fn lanes(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
             *sum += term(f64::from(*x), f64::from(*y));
         }
     }
-    let tail: f64 = tail_a
-        .iter()
-        .zip(tail_b)
-        .map(|(x, y)| term(f64::from(*x), f64::from(*y)))
-        .sum();
+    let tail: f64 = tail_a.iter().zip(tail_b).map(|(x, y)| term(f64::from(*x), f64::from(*y))).sum();
     sums.iter().sum::<f64>() + tail
 }
 
 /// The nearest 32-bit number.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounding to 32 bits is what is wanted"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounding to 32 bits is what is wanted")]
 pub(crate) const fn narrow(x: f64) -> f32 {
     x as f32
 }
@@ -139,21 +125,9 @@ mod tests {
         assert_eq!(exact_score(Metric::Dot, &q, &v), Ok(3.0));
         let euclid = exact_score(Metric::Euclid, &q, &v).unwrap();
         assert!((euclid - 20.0_f32.sqrt()).abs() < 1e-6);
-        assert_eq!(
-            exact_score(Metric::Dot, &q, &[1.0]),
-            Err(ScoreError::Dimensions)
-        );
-        assert_eq!(
-            exact_score(Metric::Cosine, &q, &[0.0, 0.0]),
-            Err(ScoreError::Zero)
-        );
-        assert_eq!(
-            exact_score(Metric::Dot, &[f32::NAN, 0.0], &v),
-            Err(ScoreError::NotFinite)
-        );
-        assert_eq!(
-            exact_score(Metric::Dot, &[f32::MAX, 0.0], &v),
-            Err(ScoreError::NotFinite)
-        );
+        assert_eq!(exact_score(Metric::Dot, &q, &[1.0]), Err(ScoreError::Dimensions));
+        assert_eq!(exact_score(Metric::Cosine, &q, &[0.0, 0.0]), Err(ScoreError::Zero));
+        assert_eq!(exact_score(Metric::Dot, &[f32::NAN, 0.0], &v), Err(ScoreError::NotFinite));
+        assert_eq!(exact_score(Metric::Dot, &[f32::MAX, 0.0], &v), Err(ScoreError::NotFinite));
     }
 }

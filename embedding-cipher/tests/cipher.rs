@@ -9,8 +9,8 @@
 )]
 
 use embedding_cipher::{
-    Beta, BlindIndex, CanonicalValue, CipherError, Dimensions, Metric, Page, PreservingCipher,
-    Scored, exact_score, norm, rank,
+    Beta, BlindIndex, CanonicalValue, CipherError, Dimensions, Metric, Page, PreservingCipher, Scored, exact_score,
+    norm, rank,
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -26,17 +26,12 @@ struct Lcg(u64);
 
 impl Lcg {
     fn next(&mut self) -> f32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 40) as f32) / ((1_u64 << 23) as f32) - 1.0
     }
 
     fn vector(&mut self, n: usize) -> Vec<f32> {
-        (0..n)
-            .map(|_| self.next() + self.next() + self.next())
-            .collect()
+        (0..n).map(|_| self.next() + self.next() + self.next()).collect()
     }
 }
 
@@ -44,56 +39,24 @@ impl Lcg {
 fn bad_vectors_are_told_apart() {
     let cipher = cipher(1, 3, 2.0);
     let failure = |v: &[f32]| cipher.encrypt_record(b"1", v).map(|_| ()).unwrap_err();
-    assert_eq!(
-        failure(&[1.0, 2.0]),
-        CipherError::Dimensions {
-            expected: 3,
-            found: 2
-        }
-    );
-    assert_eq!(
-        failure(&[]),
-        CipherError::Dimensions {
-            expected: 3,
-            found: 0
-        }
-    );
-    assert_eq!(
-        failure(&[1.0, f32::NAN, f32::INFINITY]),
-        CipherError::NotFinite { at: 1 }
-    );
-    assert_eq!(
-        failure(&[1.0, 0.0, f32::NEG_INFINITY]),
-        CipherError::NotFinite { at: 2 }
-    );
+    assert_eq!(failure(&[1.0, 2.0]), CipherError::Dimensions { expected: 3, found: 2 });
+    assert_eq!(failure(&[]), CipherError::Dimensions { expected: 3, found: 0 });
+    assert_eq!(failure(&[1.0, f32::NAN, f32::INFINITY]), CipherError::NotFinite { at: 1 });
+    assert_eq!(failure(&[1.0, 0.0, f32::NEG_INFINITY]), CipherError::NotFinite { at: 2 });
     assert_eq!(failure(&[0.0, -0.0, 0.0]), CipherError::Zero);
-    assert!(
-        cipher
-            .encrypt_query(&[f32::MAX, f32::MAX, f32::MIN_POSITIVE])
-            .is_ok(),
-        "large norms do not overflow"
-    );
-    assert!(
-        cipher.encrypt_query(&[f32::from_bits(1), 0.0, 0.0]).is_ok(),
-        "subnormal numbers have a direction"
-    );
+    assert!(cipher.encrypt_query(&[f32::MAX, f32::MAX, f32::MIN_POSITIVE]).is_ok(), "large norms do not overflow");
+    assert!(cipher.encrypt_query(&[f32::from_bits(1), 0.0, 0.0]).is_ok(), "subnormal numbers have a direction");
 }
 
 #[test]
 fn parameters_are_checked() {
-    assert!(
-        Dimensions::new(0).is_err()
-            && Dimensions::new(65_537).is_err()
-            && Dimensions::new(u64::MAX).is_err()
-    );
+    assert!(Dimensions::new(0).is_err() && Dimensions::new(65_537).is_err() && Dimensions::new(u64::MAX).is_err());
     assert!(Beta::new(f32::NAN).is_err() && Beta::new(-0.1).is_err() && Beta::new(4.1).is_err());
 }
 
 #[test]
 fn debug_shows_no_coordinate() {
-    let ciphertext = cipher(1, 4, 2.0)
-        .encrypt_query(&[1.0, 2.0, 3.0, 4.0])
-        .unwrap();
+    let ciphertext = cipher(1, 4, 2.0).encrypt_query(&[1.0, 2.0, 3.0, 4.0]).unwrap();
     assert_eq!(format!("{ciphertext:?}"), "VectorCiphertext(4 dimensions)");
 }
 
@@ -154,65 +117,25 @@ fn recall_with_reranking_at_the_default_noise() {
         }
         v
     };
-    let rows: Vec<Vec<f32>> = centres
-        .iter()
-        .flat_map(|c| {
-            (0..per_cluster)
-                .map(|_| near(&mut data, c))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    let queries: Vec<Vec<f32>> = (0..20)
-        .map(|i| near(&mut data, &centres[i % clusters]))
-        .collect();
+    let rows: Vec<Vec<f32>> =
+        centres.iter().flat_map(|c| (0..per_cluster).map(|_| near(&mut data, c)).collect::<Vec<_>>()).collect();
+    let queries: Vec<Vec<f32>> = (0..20).map(|i| near(&mut data, &centres[i % clusters])).collect();
     let cipher = cipher(9, n, Beta::default().value());
-    let stored: Vec<_> = rows
-        .iter()
-        .enumerate()
-        .map(|(id, v)| cipher.encrypt_record(&id.to_be_bytes(), v).unwrap())
-        .collect();
+    let stored: Vec<_> =
+        rows.iter().enumerate().map(|(id, v)| cipher.encrypt_record(&id.to_be_bytes(), v).unwrap()).collect();
 
-    let top =
-        |query: &[f32], from: &mut dyn Iterator<Item = (usize, &[f32])>, limit| -> Vec<usize> {
-            let hits = from
-                .map(|(item, v)| Scored {
-                    score: exact_score(Metric::Cosine, query, v).unwrap(),
-                    item,
-                })
-                .collect();
-            rank(
-                Metric::Cosine,
-                hits,
-                Page {
-                    offset: 0,
-                    limit,
-                    threshold: None,
-                },
-            )
-            .into_iter()
-            .map(|h| h.item)
-            .collect()
-        };
+    let top = |query: &[f32], from: &mut dyn Iterator<Item = (usize, &[f32])>, limit| -> Vec<usize> {
+        let hits =
+            from.map(|(item, v)| Scored { score: exact_score(Metric::Cosine, query, v).unwrap(), item }).collect();
+        rank(Metric::Cosine, hits, Page { offset: 0, limit, threshold: None }).into_iter().map(|h| h.item).collect()
+    };
     let mut found = 0;
     for query in &queries {
-        let truth: HashSet<usize> = top(
-            query,
-            &mut rows.iter().enumerate().map(|(i, v)| (i, v.as_slice())),
-            k,
-        )
-        .into_iter()
-        .collect();
+        let truth: HashSet<usize> =
+            top(query, &mut rows.iter().enumerate().map(|(i, v)| (i, v.as_slice())), k).into_iter().collect();
         let sealed = cipher.encrypt_query(query).unwrap();
-        let candidates = top(
-            sealed.as_slice(),
-            &mut stored.iter().enumerate().map(|(i, c)| (i, c.as_slice())),
-            100,
-        );
-        let reranked = top(
-            query,
-            &mut candidates.iter().map(|i| (*i, rows[*i].as_slice())),
-            k,
-        );
+        let candidates = top(sealed.as_slice(), &mut stored.iter().enumerate().map(|(i, c)| (i, c.as_slice())), 100);
+        let reranked = top(query, &mut candidates.iter().map(|i| (*i, rows[*i].as_slice())), k);
         found += reranked.iter().filter(|item| truth.contains(item)).count();
     }
     let recall = found as f64 / (queries.len() * k) as f64;
@@ -228,13 +151,9 @@ fn version_1() -> serde_json::Value {
     let vectors: Vec<_> = [1_usize, 2, 7, 100, 384]
         .iter()
         .map(|n| {
-            let v: Vec<f32> = (0..*n)
-                .map(|i| ((i * 37 + 11) % 101) as f32 / 64.0 - 0.75)
-                .collect();
+            let v: Vec<f32> = (0..*n).map(|i| ((i * 37 + 11) % 101) as f32 / 64.0 - 0.75).collect();
             let cipher = cipher(0x42, *n, 2.0);
-            let bytes = |c: embedding_cipher::VectorCiphertext| {
-                hex(c.as_slice().iter().flat_map(|x| x.to_le_bytes()))
-            };
+            let bytes = |c: embedding_cipher::VectorCiphertext| hex(c.as_slice().iter().flat_map(|x| x.to_le_bytes()));
             serde_json::json!({
                 "dimensions": n,
                 "record_7": bytes(cipher.encrypt_record(b"7", &v).unwrap()),
@@ -267,8 +186,5 @@ fn golden_file_of_version_1() {
         std::fs::write(path, serde_json::to_string_pretty(&made).unwrap() + "\n").unwrap();
     }
     let golden: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    assert_eq!(
-        made, golden,
-        "stored collections would not be searchable any more"
-    );
+    assert_eq!(made, golden, "stored collections would not be searchable any more");
 }

@@ -13,8 +13,7 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use kms_bridge::{
-    CacheConfig, DekScope, Header, KeyBridge, LocalKeyring, MemoryRegistry, Purpose, SealContext,
-    Unlock, open, seal,
+    CacheConfig, DekScope, Header, KeyBridge, LocalKeyring, MemoryRegistry, Purpose, SealContext, Unlock, open, seal,
 };
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -40,10 +39,7 @@ fn benches(c: &mut Criterion) {
     let bridge = KeyBridge::new(
         Arc::new(keyring),
         Arc::new(MemoryRegistry::new()),
-        CacheConfig {
-            ttl,
-            ..CacheConfig::default()
-        },
+        CacheConfig { ttl, ..CacheConfig::default() },
     );
     let scope = DekScope {
         tenant: TenantId::new("acme").unwrap(),
@@ -73,9 +69,7 @@ fn benches(c: &mut Criterion) {
                 let mut bytes = Vec::with_capacity(size + 16);
                 bytes.extend_from_slice(black_box(&plaintext));
                 let nonce = Nonce::assume_unique_for_key([0; 12]);
-                plain_ring
-                    .seal_in_place_append_tag(nonce, Aad::empty(), &mut bytes)
-                    .unwrap();
+                plain_ring.seal_in_place_append_tag(nonce, Aad::empty(), &mut bytes).unwrap();
                 bytes
             });
         });
@@ -91,15 +85,9 @@ fn benches(c: &mut Criterion) {
         b.iter(|| hit(bridge.sealing(black_box(&scope))).unwrap());
     });
     c.bench_function("cache_hit_opening", |b| {
-        b.iter(|| {
-            runtime
-                .block_on(bridge.opening(black_box(&scope), &header))
-                .unwrap()
-        });
+        b.iter(|| runtime.block_on(bridge.opening(black_box(&scope), &header)).unwrap());
     });
-    c.bench_function("derive", |b| {
-        b.iter(|| dek.derive(black_box(b"blind index v1")))
-    });
+    c.bench_function("derive", |b| b.iter(|| dek.derive(black_box(b"blind index v1"))));
 }
 
 criterion_group!(all, benches);

@@ -6,9 +6,7 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 pub(crate) struct Vector(BTreeMap<String, String>);
 
 pub(crate) fn vectors(file: &str) -> Vec<Vector> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
-        .join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
     let text = std::fs::read_to_string(path).unwrap();
     text.split("\n\n").map(Vector::parse).collect()
 }
@@ -24,11 +22,7 @@ impl Vector {
     fn parse(paragraph: &str) -> Self {
         let fields = paragraph.lines().filter(|line| !line.starts_with('#'));
         let fields = fields.map(|line| line.split_once(": ").or(line.split_once(':')).unwrap());
-        Self(
-            fields
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        Self(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&str> {
@@ -36,16 +30,13 @@ impl Vector {
     }
 
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.find(name)
-            .unwrap_or_else(|| panic!("the vector has no {name}"))
+        self.find(name).unwrap_or_else(|| panic!("the vector has no {name}"))
     }
 
     pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         let digits = self.text(name);
         let pairs = (0..digits.len()).step_by(2).map(|i| &digits[i..i + 2]);
-        pairs
-            .map(|pair| u8::from_str_radix(pair, 16).unwrap())
-            .collect()
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
     }
 
     pub(crate) fn array<const N: usize>(&self, name: &str) -> [u8; N] {

@@ -8,10 +8,7 @@ use vocab::Plain;
 
 /// HKDF-Extract: a pseudorandom key from a secret; `salt` separates what it is for.
 pub(crate) fn extract(salt: &[u8], secret: &[u8]) -> Plain<[u8; 32]> {
-    Plain::new(block(&hmac::sign(
-        &hmac::Key::new(hmac::HMAC_SHA256, salt),
-        secret,
-    )))
+    Plain::new(block(&hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), secret)))
 }
 
 /// HKDF-Expand to 32 bytes.
@@ -40,9 +37,7 @@ fn first(key: &hmac::Key, info: &[u8]) -> [u8; 32] {
 fn block(tag: &hmac::Tag) -> [u8; 32] {
     let mut out = [0; 32];
     // INVARIANT: an HMAC-SHA256 tag has 32 bytes.
-    out.iter_mut()
-        .zip(tag.as_ref())
-        .for_each(|(to, from)| *to = *from);
+    out.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
     out
 }
 

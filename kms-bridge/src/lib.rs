@@ -38,6 +38,5 @@ pub use provider::{DekBytes, KekProvider, ProviderError};
 pub use registry::{KeyRegistry, Registration, RegistryError};
 pub use scope::{DekScope, WrapContext, WrappedDek};
 pub use value::{
-    FormatError, HEADER_LEN, Header, OVERHEAD, OpenError, SealContext, SealError, Sealed, Value,
-    open, seal,
+    FormatError, HEADER_LEN, Header, OVERHEAD, OpenError, SealContext, SealError, Sealed, Value, open, seal,
 };

@@ -53,11 +53,7 @@ impl MemoryRegistry {
 
 impl State {
     fn refuse_shredded(&self, tenant: &TenantId) -> Result<(), RegistryError> {
-        if self.shredded.contains(tenant) {
-            Err(RegistryError::Shredded)
-        } else {
-            Ok(())
-        }
+        if self.shredded.contains(tenant) { Err(RegistryError::Shredded) } else { Ok(()) }
     }
 }
 
@@ -69,18 +65,10 @@ impl KeyRegistry for MemoryRegistry {
         Ok(state.keks.get(tenant).cloned())
     }
 
-    async fn register_kek(
-        &self,
-        tenant: &TenantId,
-        kek: &KekName,
-    ) -> Result<KekName, RegistryError> {
+    async fn register_kek(&self, tenant: &TenantId, kek: &KekName) -> Result<KekName, RegistryError> {
         let mut state = self.state();
         state.refuse_shredded(tenant)?;
-        Ok(state
-            .keks
-            .entry(tenant.clone())
-            .or_insert_with(|| kek.clone())
-            .clone())
+        Ok(state.keks.entry(tenant.clone()).or_insert_with(|| kek.clone()).clone())
     }
 
     async fn current(&self, scope: &DekScope) -> Result<Option<WrappedDek>, RegistryError> {

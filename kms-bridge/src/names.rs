@@ -165,13 +165,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 5] = [
-        Self::Payload,
-        Self::Vector,
-        Self::BlindIndex,
-        Self::Pseudonym,
-        Self::Content,
-    ];
+    pub const ALL: [Self; 5] = [Self::Payload, Self::Vector, Self::BlindIndex, Self::Pseudonym, Self::Content];
 
     /// The stable name: part of wrap contexts, of additional data and of registries. It never changes.
     #[must_use]
@@ -189,10 +183,7 @@ impl Purpose {
 impl core::str::FromStr for Purpose {
     type Err = BadPurpose;
     fn from_str(text: &str) -> Result<Self, BadPurpose> {
-        Self::ALL
-            .into_iter()
-            .find(|p| p.as_str() == text)
-            .ok_or(BadPurpose)
+        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or(BadPurpose)
     }
 }
 
@@ -211,24 +202,16 @@ mod tests {
     #[test]
     fn drawn_names_are_valid_and_differ() {
         let rng = SystemRandom::new();
-        let (a, b) = (
-            KekName::random(&rng).unwrap(),
-            KekName::random(&rng).unwrap(),
-        );
+        let (a, b) = (KekName::random(&rng).unwrap(), KekName::random(&rng).unwrap());
         assert_ne!(a, b);
         assert_eq!(KekName::try_from(a.as_str()), Ok(a));
     }
 
     #[test]
     fn names_that_could_leave_the_directory_are_refused() {
-        for bad in [
-            "",
-            "k-",
-            "../../etc/passwd",
-            "k-abc",
-            "k-aaaaaaaaaaaaaaaaaaaaaaaa/.",
-            "K-aaaaaaaaaaaaaaaaaaaaaaaaaa",
-        ] {
+        for bad in
+            ["", "k-", "../../etc/passwd", "k-abc", "k-aaaaaaaaaaaaaaaaaaaaaaaa/.", "K-aaaaaaaaaaaaaaaaaaaaaaaaaa"]
+        {
             assert_eq!(KekName::new(bad), Err(BadKekName), "{bad}");
         }
     }
@@ -252,10 +235,7 @@ mod tests {
     fn key_ids_show_as_hex() {
         let mut bytes = [0; 16];
         bytes[15] = 0xab;
-        assert_eq!(
-            KeyId::from_bytes(bytes).to_string(),
-            "000000000000000000000000000000ab"
-        );
+        assert_eq!(KeyId::from_bytes(bytes).to_string(), "000000000000000000000000000000ab");
     }
 
     proptest! {

@@ -76,12 +76,7 @@ pub trait KekProvider: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ProviderError::UnknownKek`] when the KEK is not there, else as the service fails.
-    async fn wrap(
-        &self,
-        kek: &KekName,
-        dek: &DekBytes,
-        context: &WrapContext,
-    ) -> Result<Vec<u8>, ProviderError>;
+    async fn wrap(&self, kek: &KekName, dek: &DekBytes, context: &WrapContext) -> Result<Vec<u8>, ProviderError>;
 
     /// Unwraps data keys; the answer has one result for each, in the same order.
     ///
@@ -91,10 +86,7 @@ pub trait KekProvider: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the service failed for the whole batch.
-    async fn unwrap(
-        &self,
-        deks: &[WrappedDek],
-    ) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError>;
+    async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError>;
 
     /// Destroys a KEK for good, durable when the call returns: what it wrapped can never be
     /// unwrapped again from this service. Backups of the service are its operators' affair.

@@ -50,11 +50,7 @@ pub trait KeyRegistry: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`RegistryError`] when the tenant is shredded or the registry fails.
-    async fn register_kek(
-        &self,
-        tenant: &TenantId,
-        kek: &KekName,
-    ) -> Result<KekName, RegistryError>;
+    async fn register_kek(&self, tenant: &TenantId, kek: &KekName) -> Result<KekName, RegistryError>;
 
     /// The data key of the scope's highest epoch, if it has any.
     ///

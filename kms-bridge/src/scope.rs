@@ -90,20 +90,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn scopes() -> impl Strategy<Value = (DekScope, Epoch)> {
-        (
-            "[a-z0-9]{1,6}",
-            0..5_usize,
-            proptest::option::of("[a-z0-9]{1,6}"),
-            1..4_u32,
-        )
-            .prop_map(|(tenant, purpose, collection, epoch)| {
+        ("[a-z0-9]{1,6}", 0..5_usize, proptest::option::of("[a-z0-9]{1,6}"), 1..4_u32).prop_map(
+            |(tenant, purpose, collection, epoch)| {
                 let scope = DekScope {
                     tenant: TenantId::new(&tenant).unwrap(),
                     purpose: Purpose::ALL[purpose],
                     collection: collection.map(|c| CollectionName::new(&c).unwrap()),
                 };
                 (scope, Epoch::new(epoch).unwrap())
-            })
+            },
+        )
     }
 
     proptest! {

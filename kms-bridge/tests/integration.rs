@@ -1,16 +1,11 @@
 //! The crate as its users see it: keys on disk, values that come back, and what does not compile.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::sync::Arc;
 
 use kms_bridge::{
-    CacheConfig, DekScope, Header, KeyBridge, KeyError, LocalKeyring, MemoryRegistry, OpenError,
-    Purpose, SealContext, Unlock, open, seal,
+    CacheConfig, DekScope, Header, KeyBridge, KeyError, LocalKeyring, MemoryRegistry, OpenError, Purpose, SealContext,
+    Unlock, open, seal,
 };
 use ring::rand::SystemRandom;
 use tempfile::TempDir;
@@ -48,11 +43,7 @@ impl Place {
 fn bridge(home: &TempDir, registry: &Arc<MemoryRegistry>) -> KeyBridge {
     let unlock = Unlock::KeyFile(home.path().join("root.key"));
     let keyring = LocalKeyring::open(&home.path().join("keyring"), &unlock).unwrap();
-    KeyBridge::new(
-        Arc::new(keyring),
-        Arc::clone(registry) as _,
-        CacheConfig::default(),
-    )
+    KeyBridge::new(Arc::new(keyring), Arc::clone(registry) as _, CacheConfig::default())
 }
 
 #[tokio::test]
@@ -68,10 +59,7 @@ async fn a_value_lives_through_a_restart_and_stays_in_its_tenant() {
     let second = bridge(&home, &registry);
     let header = Header::parse(&stored).unwrap();
     let dek = second.opening(&acme.scope, &header).await.unwrap();
-    assert_eq!(
-        open(&dek, &acme.context(), &stored).unwrap().expose(),
-        b"rent: 1200"
-    );
+    assert_eq!(open(&dek, &acme.context(), &stored).unwrap().expose(), b"rent: 1200");
 
     let refused = second.opening(&rival.scope, &header).await.unwrap_err();
     assert!(matches!(refused, KeyError::OtherScope));
@@ -89,10 +77,7 @@ async fn deleting_the_file_of_a_kek_destroys_what_it_wrapped() {
     std::fs::remove_file(home.path().join(format!("keyring/{kek}.kek"))).unwrap();
 
     let after = bridge(&home, &registry);
-    assert!(matches!(
-        after.sealing(&acme.scope).await,
-        Err(KeyError::KekLost)
-    ));
+    assert!(matches!(after.sealing(&acme.scope).await, Err(KeyError::KekLost)));
     assert!(after.sealing(&Place::of("rival").scope).await.is_ok());
 }
 

@@ -1,10 +1,5 @@
 //! What a decision costs: repeated, fresh (casbin decides), and fresh with a condition.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    missing_docs,
-    reason = "a benchmark"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a benchmark")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use policy_engine::{Action, Document, Facts, Label, PolicySet, Query, Resource};
@@ -39,10 +34,7 @@ fn decide(c: &mut Criterion) {
     let tenant = TenantId::new("acme").unwrap();
     let principal = PrincipalId::new("alice").unwrap();
     let groups = ["g3", "g14", "g15", "unknown"].map(|g| GroupName::new(g).unwrap());
-    let facts = Facts {
-        labels: [Label::new("pii.email").unwrap()].into(),
-        ..Facts::default()
-    };
+    let facts = Facts { labels: [Label::new("pii.email").unwrap()].into(), ..Facts::default() };
     let ask = |resource: &Resource| {
         let action = Action::ModelChat;
         let decision = set.decide_query(&Query {
@@ -58,18 +50,14 @@ fn decide(c: &mut Criterion) {
     let known: Resource = "model/u3/gpt-4.1".parse().unwrap();
     c.bench_function("repeated", |b| b.iter(|| ask(black_box(&known))));
     let conditional: Resource = "model/u7/gpt-4.1".parse().unwrap();
-    c.bench_function("repeated, one condition", |b| {
-        b.iter(|| ask(black_box(&conditional)))
-    });
+    c.bench_function("repeated, one condition", |b| b.iter(|| ask(black_box(&conditional))));
     for (name, upstream) in [("fresh", "u3"), ("fresh, one condition", "u7")] {
         let mut n = 0_u64;
         c.bench_function(name, |b| {
             b.iter_batched(
                 || {
                     n += 1;
-                    format!("model/{upstream}/m{n}")
-                        .parse::<Resource>()
-                        .unwrap()
+                    format!("model/{upstream}/m{n}").parse::<Resource>().unwrap()
                 },
                 |resource| ask(&resource),
                 criterion::BatchSize::SmallInput,

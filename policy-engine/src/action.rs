@@ -61,11 +61,9 @@ impl Action {
     pub const fn family(self) -> Family {
         match self {
             Self::ModelChat | Self::ModelEmbed | Self::ModelList => Family::Model,
-            Self::VectorSearch
-            | Self::VectorUpsert
-            | Self::VectorRead
-            | Self::VectorDelete
-            | Self::VectorAdmin => Family::Vector,
+            Self::VectorSearch | Self::VectorUpsert | Self::VectorRead | Self::VectorDelete | Self::VectorAdmin => {
+                Family::Vector
+            }
             Self::AuditRead => Family::Ledger,
         }
     }
@@ -76,9 +74,7 @@ impl Action {
         if text == "*" {
             return Self::ALL.to_vec();
         }
-        let family = text
-            .strip_suffix('*')
-            .filter(|prefix| prefix.ends_with('.'));
+        let family = text.strip_suffix('*').filter(|prefix| prefix.ends_with('.'));
         Self::ALL
             .into_iter()
             .filter(|a| family.map_or(a.as_str() == text, |prefix| a.as_str().starts_with(prefix)))
@@ -117,10 +113,7 @@ pub struct UnknownAction;
 impl FromStr for Action {
     type Err = UnknownAction;
     fn from_str(text: &str) -> Result<Self, UnknownAction> {
-        Self::ALL
-            .into_iter()
-            .find(|a| a.as_str() == text)
-            .ok_or(UnknownAction)
+        Self::ALL.into_iter().find(|a| a.as_str() == text).ok_or(UnknownAction)
     }
 }
 
@@ -144,21 +137,9 @@ mod tests {
 
     #[test]
     fn stars_name_whole_families_only() {
-        assert_eq!(
-            Action::named("model.*"),
-            [Action::ModelChat, Action::ModelEmbed, Action::ModelList]
-        );
+        assert_eq!(Action::named("model.*"), [Action::ModelChat, Action::ModelEmbed, Action::ModelList]);
         assert_eq!(Action::named("*").len(), Action::ALL.len());
-        for text in [
-            "mod*",
-            "model.ch*",
-            "",
-            "model",
-            "model.",
-            "**",
-            "Model.*",
-            "*.chat",
-        ] {
+        for text in ["mod*", "model.ch*", "", "model", "model.", "**", "Model.*", "*.chat"] {
             assert_eq!(Action::named(text), [], "{text:?}");
         }
     }

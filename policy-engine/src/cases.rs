@@ -68,61 +68,38 @@ pub(crate) fn run(set: &PolicySet, tenant: &TenantId, test: &TestDef) -> TestOut
         name: test.name.clone(),
         file: Arc::clone(&test.place.file),
         line: test.place.line,
-        result: if wrong.is_empty() {
-            TestResult::Passed
-        } else {
-            TestResult::Failed(wrong)
-        },
+        result: if wrong.is_empty() { TestResult::Passed } else { TestResult::Failed(wrong) },
     }
 }
 
 fn differences(test: &TestDef, decision: &Decision) -> Vec<String> {
     let expect = &test.expect;
     let mut wrong = Vec::new();
-    let matched: Vec<&str> = decision
-        .matched()
-        .iter()
-        .map(|rule| rule.as_str())
-        .collect();
+    let matched: Vec<&str> = decision.matched().iter().map(|rule| rule.as_str()).collect();
     match (expect.effect, decision.verdict()) {
         (Effect::Allow, Err(reason)) => {
             let why = decision.fault().map(|fault| format!(": {fault}"));
-            wrong.push(format!(
-                "expected allow, got deny: {reason}{}",
-                why.unwrap_or_default()
-            ));
+            wrong.push(format!("expected allow, got deny: {reason}{}", why.unwrap_or_default()));
         }
-        (Effect::Deny, Ok(_)) => wrong.push(format!(
-            "expected deny, got allow by {}",
-            matched.join(", ")
-        )),
+        (Effect::Deny, Ok(_)) => wrong.push(format!("expected deny, got allow by {}", matched.join(", "))),
         _ => {}
     }
     if let Some(rule) = &expect.rule {
         let decided = decision.verdict().err().and_then(|reason| reason.rule());
         let named = decided.map_or_else(|| decision.matched().contains(rule), |by| by == rule);
         if !named {
-            wrong.push(format!(
-                "expected rule {rule}, got {}",
-                decided.map_or(matched.join(", "), |r| r.to_string())
-            ));
+            wrong.push(format!("expected rule {rule}, got {}", decided.map_or(matched.join(", "), |r| r.to_string())));
         }
     }
     if let Some(reason) = &expect.reason {
-        let got = decision
-            .verdict()
-            .err()
-            .map_or("allow", |reason| reason.code());
+        let got = decision.verdict().err().map_or("allow", |reason| reason.code());
         if got != reason {
             wrong.push(format!("expected reason {reason}, got {got}"));
         }
     }
     let lines = decision.verdict().map(|o| o.lines()).unwrap_or_default();
     for obligation in expect.obligations.iter().filter(|o| !lines.contains(o)) {
-        wrong.push(format!(
-            "expected obligation {obligation}, got {}",
-            lines.join(", ")
-        ));
+        wrong.push(format!("expected obligation {obligation}, got {}", lines.join(", ")));
     }
     wrong
 }

@@ -2,8 +2,7 @@
 
 use crate::action::Action;
 use crate::document::{
-    Defect, Document, EVERYONE, Located, Member, ParsedDocument, Place, RoleDef, RuleDef, TestDef,
-    parse,
+    Defect, Document, EVERYONE, Located, Member, ParsedDocument, Place, RoleDef, RuleDef, TestDef, parse,
 };
 use crate::engine;
 use crate::names::{RoleName, RuleId};
@@ -23,12 +22,8 @@ impl PolicySet {
         // The CEL parser recurses for each bracket, with large frames: a stack of our own keeps a hostile
         // condition from taking the process down, whichever thread calls.
         let compiled = std::thread::scope(|scope| {
-            let builder = std::thread::Builder::new()
-                .name("policy-compile".into())
-                .stack_size(STACK);
-            let thread = builder
-                .spawn_scoped(scope, || Self::compile_here(documents))
-                .ok()?;
+            let builder = std::thread::Builder::new().name("policy-compile".into()).stack_size(STACK);
+            let thread = builder.spawn_scoped(scope, || Self::compile_here(documents)).ok()?;
             thread.join().ok()
         });
         compiled.unwrap_or_else(|| Err(vec![own_fault("the compiler of policies failed")]))
@@ -47,10 +42,7 @@ impl PolicySet {
         }
         let mut by_tenant: BTreeMap<TenantId, Vec<ParsedDocument>> = BTreeMap::new();
         for document in parsed {
-            by_tenant
-                .entry(document.tenant.clone())
-                .or_default()
-                .push(document);
+            by_tenant.entry(document.tenant.clone()).or_default().push(document);
         }
         // A role that a broken document defines is missing here: do not call it undefined.
         let resolve = defects.is_empty();
@@ -67,19 +59,13 @@ impl PolicySet {
             tenants.insert(id, tenant);
         }
         if defects.is_empty() && engine::probe().is_err() {
-            defects.push(own_fault(
-                "the engine gave a wrong answer to a known question",
-            ));
+            defects.push(own_fault("the engine gave a wrong answer to a known question"));
         }
         if !defects.is_empty() {
             defects.sort_by(|a, b| (&a.file, a.line, &a.key).cmp(&(&b.file, b.line, &b.key)));
             return Err(defects);
         }
-        Ok(Self {
-            digest: digest(&documents),
-            tenants,
-            tests,
-        })
+        Ok(Self { digest: digest(&documents), tenants, tests })
     }
 }
 
@@ -88,11 +74,7 @@ impl PolicySet {
 const STACK: usize = 16 << 20;
 
 fn own_fault(message: &str) -> Defect {
-    let place = Place {
-        file: Arc::from("policies"),
-        line: 0,
-        key: String::new(),
-    };
+    let place = Place { file: Arc::from("policies"), line: 0, key: String::new() };
     place.defect(message, "this is a fault of this program")
 }
 
@@ -100,14 +82,8 @@ fn own_fault(message: &str) -> Defect {
 fn twins(documents: &[&Document]) -> Vec<Defect> {
     let pairs = documents.iter().zip(documents.iter().skip(1));
     let twins = pairs.filter(|(a, b)| a.name == b.name);
-    let place = |name: &str| Place {
-        file: Arc::from(name),
-        line: 1,
-        key: String::new(),
-    };
-    twins
-        .map(|(a, _)| place(&a.name).defect("two documents have this name", "rename one"))
-        .collect()
+    let place = |name: &str| Place { file: Arc::from(name), line: 1, key: String::new() };
+    twins.map(|(a, _)| place(&a.name).defect("two documents have this name", "rename one")).collect()
 }
 
 fn digest(documents: &[&Document]) -> PolicyDigest {
@@ -180,10 +156,7 @@ impl Builder {
         for (index, role) in (1..).zip(&self.roles) {
             tenant.roles.push(role.name.value.clone());
             if at.insert(role.name.value.clone(), index).is_some() {
-                let defect = role
-                    .name
-                    .place
-                    .defect("this role is defined twice for its tenant", "");
+                let defect = role.name.place.defect("this role is defined twice for its tenant", "");
                 self.defects.push(defect);
             }
         }
@@ -209,14 +182,8 @@ impl Builder {
     fn refuse_cycles(&mut self, inherits: &BTreeMap<Index, Vec<Index>>) {
         for (index, role) in (1..).zip(&self.roles) {
             let parents = inherits.get(&index).into_iter().flatten();
-            if parents
-                .into_iter()
-                .any(|parent| reachable(*parent, inherits).contains(&index))
-            {
-                let defect = role
-                    .name
-                    .place
-                    .defect("this role inherits itself, directly or by others", "");
+            if parents.into_iter().any(|parent| reachable(*parent, inherits).contains(&index)) {
+                let defect = role.name.place.defect("this role inherits itself, directly or by others", "");
                 self.defects.push(defect);
             }
         }
@@ -227,11 +194,7 @@ impl Builder {
         for rule in &self.rules {
             if let Some(first) = seen.insert(&rule.id.value, &rule.id.place) {
                 let hint = format!("the first is at {}:{}", first.file, first.line);
-                self.defects.push(
-                    rule.id
-                        .place
-                        .defect("two rules of the tenant have this id", hint),
-                );
+                self.defects.push(rule.id.place.defect("two rules of the tenant have this id", hint));
             }
         }
     }
@@ -241,10 +204,8 @@ impl Builder {
         let ids: BTreeSet<&RuleId> = self.rules.iter().map(|rule| &rule.id.value).collect();
         for test in &self.tests {
             if let Some(rule) = test.expect.rule.as_ref().filter(|id| !ids.contains(id)) {
-                self.defects.push(test.place.defect(
-                    format!("the test names the rule {rule}, which does not exist"),
-                    "",
-                ));
+                self.defects
+                    .push(test.place.defect(format!("the test names the rule {rule}, which does not exist"), ""));
             }
         }
     }
@@ -259,49 +220,29 @@ impl Builder {
         }
         let place = &rule.id.place;
         let Ok(index) = Index::try_from(tenant.rules.len()) else {
-            self.defects
-                .push(place.defect("the tenant has too many rules", ""));
+            self.defects.push(place.defect("the tenant has too many rules", ""));
             return;
         };
         for pattern in rule.on.into_iter().map(Arc::new) {
-            let actions: Vec<Action> = rule
-                .actions
-                .iter()
-                .copied()
-                .filter(|a| pattern.reaches(a.family()))
-                .collect();
+            let actions: Vec<Action> = rule.actions.iter().copied().filter(|a| pattern.reaches(a.family())).collect();
             for role in &roles {
                 for action in &actions {
                     let Ok(line) = Index::try_from(tenant.lines.len()) else {
-                        self.defects
-                            .push(place.defect("the tenant has too many rules", ""));
+                        self.defects.push(place.defect("the tenant has too many rules", ""));
                         return;
                     };
                     tenant.index.entry((*role, *action)).or_default().push(line);
                     let pattern = Arc::clone(&pattern);
-                    tenant.lines.push(Line {
-                        rule: index,
-                        role: *role,
-                        action: *action,
-                        pattern,
-                    });
+                    tenant.lines.push(Line { rule: index, role: *role, action: *action, pattern });
                 }
             }
         }
-        tenant.rules.push(Rule {
-            id: rule.id.value,
-            effect: rule.effect,
-            when: rule.when,
-            terms: rule.then,
-        });
+        tenant.rules.push(Rule { id: rule.id.value, effect: rule.effect, when: rule.when, terms: rule.then });
     }
 }
 
 fn undefined(name: &Located<RoleName>) -> Defect {
-    name.place.defect(
-        format!("the role {} is not defined", name.value),
-        "define it under [roles]",
-    )
+    name.place.defect(format!("the role {} is not defined", name.value), "define it under [roles]")
 }
 
 /// A role and all that it inherits, sorted. It ends on cycles too.

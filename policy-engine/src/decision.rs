@@ -80,12 +80,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn denied(reason: ReasonCode) -> Self {
-        Self {
-            verdict: Err(reason),
-            matched: Arc::default(),
-            unmet: Arc::default(),
-            fault: None,
-        }
+        Self { verdict: Err(reason), matched: Arc::default(), unmet: Arc::default(), fault: None }
     }
 }
 
@@ -144,10 +139,7 @@ impl fmt::Display for Denial {
                 write!(f, "rule {rule} of the policy denies this call")
             }
             ReasonCode::ConditionError { rule } => {
-                write!(
-                    f,
-                    "the condition of rule {rule} could not be evaluated for this call"
-                )
+                write!(f, "the condition of rule {rule} could not be evaluated for this call")
             }
             ReasonCode::ObligationConflict => {
                 f.write_str("the rules that allow this call set terms that cannot all be kept")

@@ -52,18 +52,12 @@ impl PolicySet {
             let file = entry.map_err(unreadable(path))?.path();
             if file.extension().is_some_and(|e| e == "toml") {
                 let text = std::fs::read_to_string(&file).map_err(unreadable(&file))?;
-                let name = file
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
+                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 documents.push(Document { name, text });
             }
         }
         if documents.is_empty() {
-            return Err(LoadError::Empty {
-                path: path.to_path_buf(),
-            });
+            return Err(LoadError::Empty { path: path.to_path_buf() });
         }
         Self::compile(&documents).map_err(LoadError::Defective)
     }

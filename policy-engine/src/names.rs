@@ -61,20 +61,12 @@ macro_rules! name {
 
 fn lower(text: &str, max: usize, also: &[u8]) -> bool {
     (1..=max).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
 }
 
 fn plain(text: &str, max: usize, also: &[u8]) -> bool {
-    (1..=max).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
+    (1..=max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
 }
 
 fn no_empty_part(text: &str) -> bool {
@@ -144,15 +136,7 @@ mod tests {
 
     #[test]
     fn lookalikes_and_spaces_are_no_names() {
-        for text in [
-            "",
-            "Admin",
-            "аdmin",
-            "admin\u{200b}",
-            "ad min",
-            "-admin",
-            "admin\n",
-        ] {
+        for text in ["", "Admin", "аdmin", "admin\u{200b}", "ad min", "-admin", "admin\n"] {
             assert!(RoleName::new(text).is_err(), "{text:?}");
             assert!(RuleId::new(text).is_err(), "{text:?}");
         }

@@ -24,10 +24,7 @@ impl Obligations {
     /// Each single obligation as a policy test writes it, such as `pseudonymise:pii.email`, in a fixed order.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let labels = self
-            .pseudonymise
-            .iter()
-            .map(|l| format!("pseudonymise:{l}"));
+        let labels = self.pseudonymise.iter().map(|l| format!("pseudonymise:{l}"));
         let encrypt = self.encrypt.iter().map(|e| format!("encrypt:{}", e.mode));
         let fields = self.filterable.iter().map(|f| format!("filterable:{f}"));
         let record = [format!("record:{}", self.record)];
@@ -40,9 +37,7 @@ impl Obligations {
         let mut filterable: Option<BTreeSet<FieldName>> = None;
         let mut record: Option<Record> = None;
         for terms in all {
-            merged
-                .pseudonymise
-                .extend(terms.pseudonymise.iter().cloned());
+            merged.pseudonymise.extend(terms.pseudonymise.iter().cloned());
             merged.encrypt = match (merged.encrypt, terms.encrypt) {
                 (Some(a), Some(b)) => Some(a.stronger(b)),
                 (a, b) => a.or(b),
@@ -92,11 +87,7 @@ pub struct Encrypt {
 impl Encrypt {
     fn stronger(self, other: Self) -> Self {
         let mode = self.mode.max(other.mode);
-        let larger = if other.beta.0 > self.beta.0 {
-            other.beta
-        } else {
-            self.beta
-        };
+        let larger = if other.beta.0 > self.beta.0 { other.beta } else { self.beta };
         // A beta that came with a mode that lost says nothing about the mode that won.
         let beta = match (self.mode == mode, other.mode == mode) {
             (true, true) => larger,
@@ -155,11 +146,7 @@ impl Beta {
     /// # Errors
     /// [`BadBeta`] when it is not more than 0 and at most 4.
     pub fn new(value: f64) -> Result<Self, BadBeta> {
-        if value > 0.0 && value <= 4.0 {
-            Ok(Self(value))
-        } else {
-            Err(BadBeta)
-        }
+        if value > 0.0 && value <= 4.0 { Ok(Self(value)) } else { Err(BadBeta) }
     }
 
     /// The number.
@@ -218,18 +205,9 @@ mod tests {
 
     #[test]
     fn fields_intersect_and_strangers_conflict() {
-        let a = Terms {
-            filterable: fields(&["lang", "year"]),
-            ..Terms::default()
-        };
-        let b = Terms {
-            filterable: fields(&["year", "topic"]),
-            ..Terms::default()
-        };
-        let c = Terms {
-            filterable: fields(&["source"]),
-            ..Terms::default()
-        };
+        let a = Terms { filterable: fields(&["lang", "year"]), ..Terms::default() };
+        let b = Terms { filterable: fields(&["year", "topic"]), ..Terms::default() };
+        let c = Terms { filterable: fields(&["source"]), ..Terms::default() };
         let silent = Terms::default();
         let both = Obligations::merge([&a, &silent, &b].into_iter()).unwrap();
         assert_eq!(Some(both.filterable), fields(&["year"]));
@@ -238,34 +216,19 @@ mod tests {
 
     #[test]
     fn the_beta_of_a_mode_that_lost_is_dropped() {
-        let big = Encrypt {
-            mode: Mode::Plain,
-            beta: Beta::new(4.0).unwrap(),
-        };
-        let own = Encrypt {
-            mode: Mode::Preserving,
-            beta: Beta::new(1.5).unwrap(),
-        };
+        let big = Encrypt { mode: Mode::Plain, beta: Beta::new(4.0).unwrap() };
+        let own = Encrypt { mode: Mode::Preserving, beta: Beta::new(1.5).unwrap() };
         assert_eq!(big.stronger(own), own);
         assert_eq!(own.stronger(big), own);
-        let more = Encrypt {
-            mode: Mode::Preserving,
-            beta: Beta::new(3.0).unwrap(),
-        };
+        let more = Encrypt { mode: Mode::Preserving, beta: Beta::new(3.0).unwrap() };
         assert_eq!(own.stronger(more), more);
         assert!(Beta::new(f64::NAN).is_err() && Beta::new(0.0).is_err() && Beta::new(4.1).is_err());
     }
 
     #[test]
     fn a_rule_that_says_none_stands_only_if_no_other_asks_for_more() {
-        let none = Terms {
-            record: Some(Record::None),
-            ..Terms::default()
-        };
-        let content = Terms {
-            record: Some(Record::Content),
-            ..Terms::default()
-        };
+        let none = Terms { record: Some(Record::None), ..Terms::default() };
+        let content = Terms { record: Some(Record::Content), ..Terms::default() };
         let record = |terms: &[&Terms]| Obligations::merge(terms.iter().copied()).unwrap().record;
         assert_eq!(record(&[]), Record::Digest);
         assert_eq!(record(&[&none, &Terms::default()]), Record::None);
@@ -279,10 +242,7 @@ mod tests {
         let record = prop::option::of(prop::sample::select(Record::ALL.to_vec()));
         (labels, encrypt, prop::option::of(named), record).prop_map(|(l, e, f, record)| Terms {
             pseudonymise: l.into_iter().map(|t| Label::new(t).unwrap()).collect(),
-            encrypt: e.map(|(mode, b)| Encrypt {
-                mode,
-                beta: Beta::new(b).unwrap(),
-            }),
+            encrypt: e.map(|(mode, b)| Encrypt { mode, beta: Beta::new(b).unwrap() }),
             filterable: f.map(|f| f.into_iter().map(|t| FieldName::new(t).unwrap()).collect()),
             record,
         })

@@ -53,11 +53,7 @@ impl Pattern {
         if upstream.is_some_and(|s| UpstreamName::new(s).is_err()) {
             return Err(BadPattern::Upstream);
         }
-        let most = if family == Some(Family::Vector) {
-            3
-        } else {
-            usize::MAX
-        };
+        let most = if family == Some(Family::Vector) { 3 } else { usize::MAX };
         let literal_or_star = segments.iter().filter(|s| **s != "**").count();
         if literal_or_star > most {
             return Err(BadPattern::Shape);
@@ -66,11 +62,7 @@ impl Pattern {
         Ok(Self {
             text: text.into(),
             family,
-            literal: text
-                .get(..literal)
-                .unwrap_or_default()
-                .trim_end_matches('/')
-                .len(),
+            literal: text.get(..literal).unwrap_or_default().trim_end_matches('/').len(),
         })
     }
 
@@ -84,10 +76,7 @@ impl Pattern {
     }
 
     pub(crate) fn matches(&self, path: &str) -> bool {
-        self.text
-            .get(..self.literal)
-            .is_some_and(|literal| path.starts_with(literal))
-            && path_matches(&self.text, path)
+        self.text.get(..self.literal).is_some_and(|literal| path.starts_with(literal)) && path_matches(&self.text, path)
     }
 }
 
@@ -98,12 +87,7 @@ fn check_segment(segment: &str, is_last: bool) -> Result<(), BadPattern> {
         "**" if is_last => Ok(()),
         "**" => Err(BadPattern::RestNotLast),
         text if text.contains('*') => Err(BadPattern::PartialWildcard),
-        text if text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-:@+".contains(&b)) =>
-        {
-            Ok(())
-        }
+        text if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:@+".contains(&b)) => Ok(()),
         _ => Err(BadPattern::Character),
     }
 }
@@ -147,16 +131,10 @@ mod tests {
             ("model/openai/gpt", "model/openai/GPT"),
         ];
         for (pattern, path) in yes {
-            assert!(
-                Pattern::parse(pattern).unwrap().matches(path),
-                "{pattern} {path}"
-            );
+            assert!(Pattern::parse(pattern).unwrap().matches(path), "{pattern} {path}");
         }
         for (pattern, path) in no {
-            assert!(
-                !Pattern::parse(pattern).unwrap().matches(path),
-                "{pattern} {path}"
-            );
+            assert!(!Pattern::parse(pattern).unwrap().matches(path), "{pattern} {path}");
         }
     }
 

@@ -91,25 +91,10 @@ pub(crate) fn settle<C>(call: C, decision: Decision) -> Result<Permit<C>, Refuse
     let Decision { outcome, digest } = decision;
     let matched = Arc::clone(&outcome.matched);
     match &outcome.verdict {
-        Ok(obligations) => Ok(Permit {
-            call,
-            grant: Grant {
-                obligations: Arc::clone(obligations),
-                matched,
-                digest,
-            },
-        }),
+        Ok(obligations) => Ok(Permit { call, grant: Grant { obligations: Arc::clone(obligations), matched, digest } }),
         Err(reason) => {
             let unmet = Arc::clone(&outcome.unmet);
-            Err(Refused {
-                call,
-                denial: Denial {
-                    reason: reason.clone(),
-                    matched,
-                    unmet,
-                    digest,
-                },
-            })
+            Err(Refused { call, denial: Denial { reason: reason.clone(), matched, unmet, digest } })
         }
     }
 }

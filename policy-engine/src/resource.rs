@@ -65,10 +65,7 @@ impl fmt::Display for Resource {
         f.write_str(self.family().as_str())?;
         match self {
             Self::Model { upstream, model } => write!(f, "/{upstream}/{model}"),
-            Self::Collection {
-                upstream,
-                collection,
-            } => write!(f, "/{upstream}/{collection}"),
+            Self::Collection { upstream, collection } => write!(f, "/{upstream}/{collection}"),
             Self::Models { upstream } | Self::Collections { upstream } => write!(f, "/{upstream}"),
             Self::Ledger => Ok(()),
         }
@@ -77,9 +74,7 @@ impl fmt::Display for Resource {
 
 /// The text is no path of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a resource: write model/<upstream>[/<model>], vector/<upstream>[/<collection>] or ledger"
-)]
+#[error("not a resource: write model/<upstream>[/<model>], vector/<upstream>[/<collection>] or ledger")]
 pub struct BadResource;
 
 impl FromStr for Resource {
@@ -90,9 +85,7 @@ impl FromStr for Resource {
         }
         let mut parts = text.splitn(3, '/');
         let (family, upstream, rest) = (parts.next(), parts.next(), parts.next());
-        let upstream = upstream
-            .and_then(|t| UpstreamName::new(t).ok())
-            .ok_or(BadResource)?;
+        let upstream = upstream.and_then(|t| UpstreamName::new(t).ok()).ok_or(BadResource)?;
         match (family, rest) {
             (Some("model"), None) => Ok(Self::Models { upstream }),
             (Some("model"), Some(name)) => {
@@ -102,10 +95,7 @@ impl FromStr for Resource {
             (Some("vector"), None) => Ok(Self::Collections { upstream }),
             (Some("vector"), Some(name)) => {
                 let collection = CollectionName::new(name).map_err(|_| BadResource)?;
-                Ok(Self::Collection {
-                    upstream,
-                    collection,
-                })
+                Ok(Self::Collection { upstream, collection })
             }
             _ => Err(BadResource),
         }
@@ -127,22 +117,11 @@ mod tests {
             "vector/contracts-db",
             "ledger",
         ] {
-            assert_eq!(
-                text.parse::<Resource>().map(|r| r.to_string()),
-                Ok(text.to_owned())
-            );
+            assert_eq!(text.parse::<Resource>().map(|r| r.to_string()), Ok(text.to_owned()));
         }
-        for text in [
-            "",
-            "model",
-            "model/",
-            "model//x",
-            "model/a/",
-            "vector/a/b/c",
-            "ledger/x",
-            "file/a",
-            "model/a/../b",
-        ] {
+        for text in
+            ["", "model", "model/", "model//x", "model/a/", "vector/a/b/c", "ledger/x", "file/a", "model/a/../b"]
+        {
             assert_eq!(text.parse::<Resource>(), Err(BadResource), "{text:?}");
         }
     }

@@ -112,10 +112,7 @@ impl PolicySet {
     /// Answers a question without a call: for explaining and testing. It gives no permit.
     #[must_use]
     pub fn decide_query(&self, query: &Query<'_>) -> Decision {
-        Decision {
-            outcome: engine::decide(self, query),
-            digest: self.digest.clone(),
-        }
+        Decision { outcome: engine::decide(self, query), digest: self.digest.clone() }
     }
 
     /// The digest of the documents.
@@ -141,17 +138,12 @@ impl PolicySet {
     /// Runs the `[[test]]` cases of the documents, in their order.
     #[must_use]
     pub fn run_tests(&self) -> Vec<TestOutcome> {
-        self.tests
-            .iter()
-            .map(|(tenant, test)| run(self, tenant, test))
-            .collect()
+        self.tests.iter().map(|(tenant, test)| run(self, tenant, test)).collect()
     }
 }
 
 impl fmt::Debug for PolicySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicySet")
-            .field("digest", &self.digest)
-            .finish_non_exhaustive()
+        f.debug_struct("PolicySet").field("digest", &self.digest).finish_non_exhaustive()
     }
 }

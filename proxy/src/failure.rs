@@ -93,7 +93,9 @@ impl Dialect {
                 "status": { "error": failure.message }, "time": 0.0, "result": null,
                 "aios_code": failure.code, "blame": blame, "record": record,
             }),
-            Self::Plain => json!({ "error": failure.message, "aios_code": failure.code, "blame": blame, "record": record }),
+            Self::Plain => {
+                json!({ "error": failure.message, "aios_code": failure.code, "blame": blame, "record": record })
+            }
         };
         Bytes::from(value.to_string())
     }

@@ -46,7 +46,8 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("aios");
         let calls = Family::<CallLabels, Counter>::default();
-        let seconds = Family::<PartLabels, Histogram, fn() -> Histogram>::new_with_constructor(latency as fn() -> Histogram);
+        let seconds =
+            Family::<PartLabels, Histogram, fn() -> Histogram>::new_with_constructor(latency as fn() -> Histogram);
         let unauthenticated = Counter::default();
         let in_flight = Gauge::default();
         let pseudonyms = Counter::default();

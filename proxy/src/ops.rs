@@ -30,9 +30,8 @@ async fn ready(State(sidecar): State<Arc<Sidecar>>) -> Response {
 
 async fn metrics(State(sidecar): State<Arc<Sidecar>>) -> Response {
     match sidecar.metrics().text() {
-        Ok(text) => {
-            ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
-        }
+        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -135,7 +135,11 @@ impl Sidecar {
     /// # Errors
     /// One line that says why not.
     pub fn readiness(&self) -> Result<(), &'static str> {
-        if matches!(self.ledger.health().writable, audit_log::Writable::Yes) { Ok(()) } else { Err("the ledger cannot write") }
+        if matches!(self.ledger.health().writable, audit_log::Writable::Yes) {
+            Ok(())
+        } else {
+            Err("the ledger cannot write")
+        }
     }
 
     /// Takes one request as a task of its own: a client that hangs up does not cancel its record.
@@ -152,8 +156,12 @@ impl Sidecar {
             sidecar.metrics.in_flight.dec();
         });
         answer.await.unwrap_or_else(|_| {
-            let failure =
-                Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Internal, "the call ended without an answer");
+            let failure = Failure::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                Blame::Internal,
+                "the call ended without an answer",
+            );
             dialect.answer(&failure, None).map(AnswerBody::from)
         })
     }
@@ -234,7 +242,15 @@ fn serve(
             tracing::error!(%error, "the operations listener ended");
         }
     });
-    Ok(Running { sidecar, connections, accepting, drain_timeout: config.limits.drain_timeout, data, ops, dedicated: named })
+    Ok(Running {
+        sidecar,
+        connections,
+        accepting,
+        drain_timeout: config.limits.drain_timeout,
+        data,
+        ops,
+        dedicated: named,
+    })
 }
 
 impl Running {

@@ -102,7 +102,17 @@ mod tests {
     #[test]
     fn paths_that_two_readers_could_read_differently_are_refused() {
         for path in [
-            "//admin", "/a//b", "/a/../b", "/a/./b", "/..", "/a%2fb", "/a%2e%2e/b", "/%61", "/a\\b", "/a;x=1/b", "/a//",
+            "//admin",
+            "/a//b",
+            "/a/../b",
+            "/a/./b",
+            "/..",
+            "/a%2fb",
+            "/a%2e%2e/b",
+            "/%61",
+            "/a\\b",
+            "/a;x=1/b",
+            "/a//",
         ] {
             assert_eq!(parse(path), Err(TargetError::NotCanonical), "{path}");
         }

@@ -1,8 +1,8 @@
 //! Validated identifiers.
 
 use core::fmt;
-use std::sync::Arc;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Why a text is not an id of the wanted kind. Names the kind and the rule, never the text itself:
 /// a caller may have put a secret where an id belongs.

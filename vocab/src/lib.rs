@@ -6,7 +6,5 @@
 mod ids;
 mod plain;
 
-pub use ids::{
-    BadId, CollectionName, GroupName, ModelName, PrincipalId, RecordId, TenantId, UpstreamName,
-};
+pub use ids::{BadId, CollectionName, GroupName, ModelName, PrincipalId, RecordId, TenantId, UpstreamName};
 pub use plain::Plain;

@@ -44,22 +44,10 @@ impl Name {
 /// When a part is missing or a call fails: no figure is given over faults.
 pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Result<(), Failed> {
     setup::debian(workspace, steps)?;
-    let build = [
-        "build",
-        "--release",
-        "--quiet",
-        "--package",
-        "aios",
-        "--package",
-        "bench",
-    ];
+    let build = ["build", "--release", "--quiet", "--package", "aios", "--package", "bench"];
     steps.run("build", &mut workspace.cargo(&build))?;
     let mut bench = workspace.command(workspace.release("bench"), &[args.name.as_str()]);
-    bench
-        .arg("--aios")
-        .arg(workspace.release("aios"))
-        .arg("--scratch")
-        .arg(workspace.target());
+    bench.arg("--aios").arg(workspace.release("aios")).arg("--scratch").arg(workspace.target());
     if args.json {
         bench.arg("--json");
     }

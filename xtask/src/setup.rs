@@ -19,10 +19,7 @@ const UV: &str = "uv==0.13.9";
 const PACKAGES: [(&str, &str); 3] = [
     ("nginx-light", "/usr/sbin/nginx"),
     ("golang-go", "/usr/bin/go"),
-    (
-        "golang-golang-x-mod-dev",
-        "/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go",
-    ),
+    ("golang-golang-x-mod-dev", "/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go"),
 ];
 
 /// Whether the real models are needed: they are half a gigabyte.
@@ -46,32 +43,16 @@ pub(crate) struct Pythons {
 ///
 /// # Errors
 /// When an installation fails. A machine without root keeps what it has: the tests that need more say so.
-pub(crate) fn run(
-    workspace: &Workspace,
-    steps: &mut Steps,
-    models: Models,
-) -> Result<Pythons, Failed> {
+pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> Result<Pythons, Failed> {
     debian(workspace, steps)?;
     let venvs = workspace.target().join("venv");
     let uv = tool(workspace, steps, &venvs)?;
     let tests = workspace.root().join("tests");
     let clients = venvs.join("clients");
-    environment(
-        workspace,
-        steps,
-        &uv,
-        &clients,
-        &tests.join("clients/requirements.txt"),
-    )?;
+    environment(workspace, steps, &uv, &clients, &tests.join("clients/requirements.txt"))?;
     let real = venvs.join("models");
     if models == Models::Wanted {
-        environment(
-            workspace,
-            steps,
-            &uv,
-            &real,
-            &tests.join("models/requirements.txt"),
-        )?;
+        environment(workspace, steps, &uv, &real, &tests.join("models/requirements.txt"))?;
     }
     Ok(Pythons {
         clients: clients.join("bin/python"),
@@ -84,11 +65,8 @@ pub(crate) fn run(
 /// # Errors
 /// When an installation fails.
 pub(crate) fn debian(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .filter(|(_, file)| !Path::new(file).exists())
-        .map(|(package, _)| *package)
-        .collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         say("Debian packages: all there");
         return Ok(());
@@ -96,10 +74,7 @@ pub(crate) fn debian(workspace: &Workspace, steps: &mut Steps) -> Result<(), Fai
     if !is_root() || on_path("apt-get").is_none() {
         steps.skip(
             "Debian packages",
-            &format!(
-                "not root on Debian; without {} some checks do not run",
-                missing.join(", ")
-            ),
+            &format!("not root on Debian; without {} some checks do not run", missing.join(", ")),
         );
         return Ok(());
     }
@@ -116,10 +91,9 @@ pub(crate) fn debian(workspace: &Workspace, steps: &mut Steps) -> Result<(), Fai
 
 fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| {
-        status.lines().any(|line| {
-            line.strip_prefix("Uid:")
-                .is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
-        })
+        status
+            .lines()
+            .any(|line| line.strip_prefix("Uid:").is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0")))
     })
 }
 
@@ -134,18 +108,8 @@ fn tool(workspace: &Workspace, steps: &mut Steps, venvs: &Path) -> Result<PathBu
             "Python environment of the installer",
             &mut workspace.command(python, &["-m", "venv", "--clear", &at]),
         )?;
-        let arguments = [
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "install",
-            UV,
-        ];
-        steps.run(
-            "the installer",
-            &mut workspace.command(directory.join("bin/python"), &arguments),
-        )?;
+        let arguments = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install", UV];
+        steps.run("the installer", &mut workspace.command(directory.join("bin/python"), &arguments))?;
         stamp.write()?;
     }
     Ok(directory.join("bin/uv"))
@@ -159,13 +123,8 @@ fn environment(
     directory: &Path,
     list: &Path,
 ) -> Result<(), Failed> {
-    let name = directory
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let wanted =
-        fs::read_to_string(list).map_err(|e| Failed::because(list.display().to_string(), e))?;
+    let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let wanted = fs::read_to_string(list).map_err(|e| Failed::because(list.display().to_string(), e))?;
     let stamp = Stamp::new(directory, wanted);
     if stamp.holds() {
         say(&format!("Python environment {name}: all there"));
@@ -173,21 +132,9 @@ fn environment(
     }
     let (at, list) = (directory.display().to_string(), list.display().to_string());
     let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let make = [
-        "venv",
-        "--quiet",
-        "--clear",
-        "--no-python-downloads",
-        "--python",
-        &python,
-        &at,
-    ];
-    steps.run(
-        &format!("Python environment {name}"),
-        &mut workspace.command(uv, &make),
-    )?;
-    let mut install: Command =
-        workspace.command(uv, &["pip", "install", "--quiet", "--no-deps", "-r", &list]);
+    let make = ["venv", "--quiet", "--clear", "--no-python-downloads", "--python", &python, &at];
+    steps.run(&format!("Python environment {name}"), &mut workspace.command(uv, &make))?;
+    let mut install: Command = workspace.command(uv, &["pip", "install", "--quiet", "--no-deps", "-r", &list]);
     install.env("VIRTUAL_ENV", directory);
     steps.run(&format!("packages of {name}"), &mut install)?;
     stamp.write()
@@ -201,10 +148,7 @@ struct Stamp {
 
 impl Stamp {
     fn new(directory: &Path, content: String) -> Self {
-        Self {
-            path: directory.join("made-from"),
-            content,
-        }
+        Self { path: directory.join("made-from"), content }
     }
 
     fn holds(&self) -> bool {
@@ -212,7 +156,6 @@ impl Stamp {
     }
 
     fn write(&self) -> Result<(), Failed> {
-        fs::write(&self.path, &self.content)
-            .map_err(|e| Failed::because(self.path.display().to_string(), e))
+        fs::write(&self.path, &self.content).map_err(|e| Failed::because(self.path.display().to_string(), e))
     }
 }

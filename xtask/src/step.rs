@@ -18,10 +18,7 @@ pub(crate) struct Failed {
 impl Failed {
     /// A failure of `step`.
     pub(crate) fn because(step: impl Into<String>, why: impl ToString) -> Self {
-        Self {
-            step: step.into(),
-            why: why.to_string(),
-        }
+        Self { step: step.into(), why: why.to_string() }
     }
 }
 
@@ -35,42 +32,19 @@ impl Steps {
     /// # Errors
     /// When it cannot be started or does not exit with 0.
     pub(crate) fn run(&mut self, name: &str, command: &mut Command) -> Result<(), Failed> {
-        let words: Vec<_> = command
-            .get_args()
-            .map(|a| a.to_string_lossy().into_owned())
-            .collect();
-        eprintln!(
-            "\n==> {name}\n    {} {}",
-            command.get_program().to_string_lossy(),
-            words.join(" ")
-        );
+        let words: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+        eprintln!("\n==> {name}\n    {} {}", command.get_program().to_string_lossy(), words.join(" "));
         let start = Instant::now();
         let ended = command.stdin(Stdio::null()).status();
         let why = match ended {
             Ok(status) if status.success() => None,
             Ok(status) => Some(status.to_string()),
-            Err(error) => Some(format!(
-                "{} cannot be started: {error}",
-                command.get_program().to_string_lossy()
-            )),
+            Err(error) => Some(format!("{} cannot be started: {error}", command.get_program().to_string_lossy())),
         };
         let took = start.elapsed();
-        self.0.push((
-            name.to_owned(),
-            took,
-            if why.is_none() { "ok" } else { "FAILED" },
-        ));
-        eprintln!(
-            "    {} in {:.1} s",
-            if why.is_none() { "ok" } else { "FAILED" },
-            took.as_secs_f64()
-        );
-        why.map_or(Ok(()), |why| {
-            Err(Failed {
-                step: name.to_owned(),
-                why,
-            })
-        })
+        self.0.push((name.to_owned(), took, if why.is_none() { "ok" } else { "FAILED" }));
+        eprintln!("    {} in {:.1} s", if why.is_none() { "ok" } else { "FAILED" }, took.as_secs_f64());
+        why.map_or(Ok(()), |why| Err(Failed { step: name.to_owned(), why }))
     }
 
     /// Notes something that is not done, and why.

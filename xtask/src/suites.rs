@@ -26,17 +26,10 @@ pub(crate) struct Args {
 /// # Errors
 /// At the first step that fails.
 pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Result<(), Failed> {
-    let models = if args.quick {
-        Models::LeftOut
-    } else {
-        Models::Wanted
-    };
+    let models = if args.quick { Models::LeftOut } else { Models::Wanted };
     let pythons = setup::run(workspace, steps, models)?;
     if !args.only_python {
-        steps.run(
-            "build",
-            &mut workspace.cargo(&["build", "--release", "--workspace"]),
-        )?;
+        steps.run("build", &mut workspace.cargo(&["build", "--release", "--workspace"]))?;
         rust(workspace, steps)?;
     }
     let suites: &[&str] = if args.quick {
@@ -55,44 +48,21 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Res
 /// At the first step that fails.
 pub(crate) fn chaos(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
     let pythons = setup::run(workspace, steps, Models::LeftOut)?;
-    steps.run(
-        "build",
-        &mut workspace.cargo(&["build", "--release", "--package", "aios"]),
-    )?;
-    steps.run(
-        "chaos suite",
-        &mut pytest(workspace, &pythons, &["tests/chaos"]),
-    )
+    steps.run("build", &mut workspace.cargo(&["build", "--release", "--package", "aios"]))?;
+    steps.run("chaos suite", &mut pytest(workspace, &pythons, &["tests/chaos"]))
 }
 
 fn rust(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
     let mut tests = if on_path("cargo-nextest").is_some() {
-        workspace.cargo(&[
-            "nextest",
-            "run",
-            "--release",
-            "--workspace",
-            "--no-fail-fast",
-        ])
+        workspace.cargo(&["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
     } else {
-        workspace.cargo(&[
-            "test",
-            "--release",
-            "--workspace",
-            "--no-fail-fast",
-            "--lib",
-            "--bins",
-            "--tests",
-        ])
+        workspace.cargo(&["test", "--release", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
     };
     if on_path("go").is_some() {
         tests.env("AIOS_TEST_GO", "1");
     }
     steps.run("Rust tests", &mut tests)?;
-    steps.run(
-        "doc tests",
-        &mut workspace.cargo(&["test", "--release", "--workspace", "--doc", "--quiet"]),
-    )
+    steps.run("doc tests", &mut workspace.cargo(&["test", "--release", "--workspace", "--doc", "--quiet"]))
 }
 
 fn pytest(workspace: &Workspace, pythons: &Pythons, suites: &[&str]) -> Command {

@@ -20,21 +20,11 @@ impl Workspace {
     /// When it has moved away.
     pub(crate) fn find() -> Result<Self, Failed> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = here
-            .parent()
-            .filter(|root| root.join("Cargo.toml").is_file());
-        let root = root.ok_or_else(|| {
-            Failed::because(
-                "find the workspace",
-                "the checkout has moved: build xtask again",
-            )
-        })?;
-        let target = env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| root.join("target"), |dir| root.join(dir));
-        Ok(Self {
-            root: root.to_owned(),
-            target,
-        })
+        let root = here.parent().filter(|root| root.join("Cargo.toml").is_file());
+        let root =
+            root.ok_or_else(|| Failed::because("find the workspace", "the checkout has moved: build xtask again"))?;
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        Ok(Self { root: root.to_owned(), target })
     }
 
     /// The root of the checkout.
@@ -53,11 +43,7 @@ impl Workspace {
     }
 
     /// A command that runs at the root.
-    pub(crate) fn command(
-        &self,
-        program: impl AsRef<std::ffi::OsStr>,
-        arguments: &[&str],
-    ) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).args(arguments);
         command
@@ -65,10 +51,7 @@ impl Workspace {
 
     /// A cargo command.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
-        self.command(
-            env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
-            arguments,
-        )
+        self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
     }
 }
 

@@ -64,7 +64,9 @@ pub(crate) enum Format {
 
 pub(crate) fn run(command: &Command, form: Form) -> Exit {
     let (dir, keys) = match command {
-        Command::Verify { dir, keys } | Command::Export { dir, keys, .. } | Command::Tail { dir, keys, .. } => (dir, keys),
+        Command::Verify { dir, keys } | Command::Export { dir, keys, .. } | Command::Tail { dir, keys, .. } => {
+            (dir, keys)
+        }
     };
     let keys = match verifier_keys(dir, keys.as_deref()) {
         Ok(keys) => keys,
@@ -86,7 +88,8 @@ fn verifier_keys(dir: &Path, given: Option<&Path>) -> Result<VerifierKeys, Strin
     }
     let beside = dir.join("..").join("keys");
     let path = given.unwrap_or(&beside);
-    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read the verifier keys {}: {e}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("cannot read the verifier keys {}: {e}", path.display()))?;
     let keys = VerifierKeys::parse(&text).map_err(|e| format!("{}: {e}", path.display()))?;
     if keys.is_empty() { Err(format!("{} holds no key", path.display())) } else { Ok(keys) }
 }
@@ -246,9 +249,10 @@ fn summary(index: u64, leaf: &Value) -> String {
         }
         "event" => text("event"),
         _ => {
-            let rules = leaf.get("rules").and_then(Value::as_array).map_or_else(String::new, |rules| {
-                rules.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
-            });
+            let rules = leaf
+                .get("rules")
+                .and_then(Value::as_array)
+                .map_or_else(String::new, |rules| rules.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));
             format!("{} {} by {rules}", text("action"), text("resource"))
         }
     };

@@ -21,7 +21,9 @@ pub(crate) fn run(command: &Command, form: Form) -> Exit {
     match Config::load(file) {
         Ok(config) => {
             match form {
-                Form::Json => output::json(&json!({ "ok": true, "upstreams": config.upstreams.len(), "issuers": config.issuers.len() })),
+                Form::Json => output::json(
+                    &json!({ "ok": true, "upstreams": config.upstreams.len(), "issuers": config.issuers.len() }),
+                ),
                 Form::Human => output::line(format!(
                     "{}: good ({} upstreams, {} issuers)",
                     file.display(),

@@ -23,11 +23,7 @@ impl IoFailure {
     /// Whether the disk or the quota is full and nothing was lost: the same step may succeed later.
     /// A failed flush never counts: what it lost is unknown.
     pub(crate) fn is_full(&self) -> bool {
-        self.action != FLUSH
-            && matches!(
-                self.source.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-            )
+        self.action != FLUSH && matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 
@@ -51,12 +47,8 @@ pub(crate) struct Fault {
 impl Disk {
     /// A file system on which steps fail as the hook says.
     #[cfg(test)]
-    pub(crate) fn failing(
-        hook: impl Fn(&'static str, &Path) -> Option<Fault> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            hook: Some(Arc::new(hook)),
-        }
+    pub(crate) fn failing(hook: impl Fn(&'static str, &Path) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        Self { hook: Some(Arc::new(hook)) }
     }
 
     fn step<T>(
@@ -65,11 +57,7 @@ impl Disk {
         path: &Path,
         act: impl FnOnce(Option<usize>) -> io::Result<T>,
     ) -> Result<T, IoFailure> {
-        let failed = |source| IoFailure {
-            action,
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| IoFailure { action, path: path.to_owned(), source };
         match self.hook.as_ref().and_then(|hook| hook(action, path)) {
             None => act(None).map_err(failed),
             Some(fault) => {
@@ -83,26 +71,11 @@ impl Disk {
 
     /// Creates or empties a file.
     pub(crate) fn create(&self, path: &Path) -> Result<File, IoFailure> {
-        self.step("create", path, |_| {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(path)
-        })
+        self.step("create", path, |_| OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path))
     }
 
-    pub(crate) fn write_at(
-        &self,
-        file: &File,
-        path: &Path,
-        bytes: &[u8],
-        offset: u64,
-    ) -> Result<(), IoFailure> {
-        self.step("write", path, |torn| {
-            file.write_all_at(torn.and_then(|n| bytes.get(..n)).unwrap_or(bytes), offset)
-        })
+    pub(crate) fn write_at(&self, file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<(), IoFailure> {
+        self.step("write", path, |torn| file.write_all_at(torn.and_then(|n| bytes.get(..n)).unwrap_or(bytes), offset))
     }
 
     /// Reserves room for a file of `length` bytes where the file system can, so that a full disk
@@ -142,10 +115,6 @@ impl Disk {
         let parent = path.parent().unwrap_or_else(|| Path::new(""));
         self.make_dirs(parent)?;
         self.step("create", path, |_| fs::create_dir(path))?;
-        self.flush_dir(if parent.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            parent
-        })
+        self.flush_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
     }
 }

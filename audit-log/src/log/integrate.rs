@@ -128,24 +128,12 @@ impl Tree {
             return Err(TreeError::Broken("entry of more than 65535 bytes"));
         }
         for tile in self.edge.push(leaf_hash(leaf)) {
-            self.stage(
-                staged,
-                TileKind::Hashes(tile.level),
-                tile.number,
-                TILE_WIDTH,
-                &tile.hashes,
-            )?;
+            self.stage(staged, TileKind::Hashes(tile.level), tile.number, TILE_WIDTH, &tile.hashes)?;
         }
         let size = self.size();
         if size.is_multiple_of(TILE_WIDTH) {
             let bundle = core::mem::take(&mut self.bundle);
-            self.stage(
-                staged,
-                TileKind::Entries,
-                size / TILE_WIDTH - 1,
-                TILE_WIDTH,
-                &bundle,
-            )?;
+            self.stage(staged, TileKind::Entries, size / TILE_WIDTH - 1, TILE_WIDTH, &bundle)?;
         }
         Ok(())
     }
@@ -162,13 +150,7 @@ impl Tree {
         }
         let width = self.size() % TILE_WIDTH;
         if width > 0 {
-            self.stage(
-                staged,
-                TileKind::Entries,
-                self.size() / TILE_WIDTH,
-                width,
-                &self.bundle,
-            )?;
+            self.stage(staged, TileKind::Entries, self.size() / TILE_WIDTH, width, &self.bundle)?;
         }
         Ok(())
     }
@@ -213,10 +195,7 @@ impl Tree {
 
     /// Signs the tree as it is and makes the checkpoint durable before anyone can see it.
     fn sign(&mut self) -> Result<(), TreeError> {
-        let root = self
-            .edge
-            .root()
-            .map_err(|_| TreeError::Broken("root hash"))?;
+        let root = self.edge.root().map_err(|_| TreeError::Broken("root hash"))?;
         let extension = match self.durability {
             Durability::Fsync => "",
             Durability::Os => DURABILITY_OS_LINE,
@@ -245,12 +224,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) const fn new(shared: Arc<Shared>, tree: Tree, lock: File) -> Self {
-        Self {
-            shared,
-            tree,
-            wal: None,
-            _lock: lock,
-        }
+        Self { shared, tree, wal: None, _lock: lock }
     }
 
     /// Extends the tree once an interval, makes spare segments when one is wanted, and signs a last
@@ -280,10 +254,7 @@ impl Worker {
         loop {
             let patience = due.saturating_duration_since(Instant::now());
             if signals.writer_done || signals.spare_wanted || patience.is_zero() {
-                return (
-                    signals.writer_done,
-                    core::mem::take(&mut signals.spare_wanted),
-                );
+                return (signals.writer_done, core::mem::take(&mut signals.spare_wanted));
             }
             signals = match self.shared.signalled.wait_timeout(signals, patience) {
                 Ok((signals, _)) => signals,
@@ -297,18 +268,12 @@ impl Worker {
             return;
         }
         let length = self.shared.config.segment_bytes;
-        match Spare::make(
-            &self.tree.disk,
-            &self.shared.dir,
-            length,
-            self.shared.spare_serial(),
-        ) {
+        match Spare::make(&self.tree.disk, &self.shared.dir, length, self.shared.spare_serial()) {
             Ok(spare) => *lock(&self.shared.spare) = Some(spare),
             // The writer makes its own when it comes to it, and refuses entries if it cannot.
             Err(failure) if failure.is_full() => {}
             Err(failure) => {
-                self.shared
-                    .fail_with(&format!("{failure}: {}", failure.source));
+                self.shared.fail_with(&format!("{failure}: {}", failure.source));
             }
         }
     }
@@ -340,12 +305,8 @@ impl Worker {
             self.flush_segments(until)?;
         }
         let segments = &self.shared.segments;
-        let mut next_segment = |index| {
-            lock(segments)
-                .iter()
-                .find(|(first, _)| *first == index)
-                .map(|(_, path)| path.clone())
-        };
+        let mut next_segment =
+            |index| lock(segments).iter().find(|(first, _)| *first == index).map(|(_, path)| path.clone());
         let added = self.tree.integrate(&mut wal, until, &mut next_segment);
         let behind = wal.next_index() < until;
         self.wal = Some(wal);
@@ -353,9 +314,7 @@ impl Worker {
         if added == 0 && behind {
             return Err(TreeError::Broken("an acknowledged entry is missing"));
         }
-        self.shared
-            .synced
-            .fetch_max(self.tree.size(), Ordering::AcqRel);
+        self.shared.synced.fetch_max(self.tree.size(), Ordering::AcqRel);
         self.shared.set_signed(self.tree.size());
         self.free_segments()?;
         Ok(added)
@@ -363,15 +322,9 @@ impl Worker {
 
     /// INVARIANT: a checkpoint covers no entry that the write-ahead log could still lose.
     fn flush_segments(&self, until: u64) -> Result<(), TreeError> {
-        let newest = lock(&self.shared.segments)
-            .back()
-            .map(|(_, path)| path.clone());
+        let newest = lock(&self.shared.segments).back().map(|(_, path)| path.clone());
         let path = newest.ok_or(TreeError::Broken("no segment"))?;
-        let failed = |source| IoFailure {
-            action: "open",
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| IoFailure { action: "open", path: path.clone(), source };
         let file = File::open(&path).map_err(failed)?;
         self.tree.disk.flush(&file, &path)?;
         self.shared.synced.fetch_max(until, Ordering::AcqRel);
@@ -379,9 +332,7 @@ impl Worker {
     }
 
     fn first_segment(&self) -> Result<PathBuf, TreeError> {
-        let first = lock(&self.shared.segments)
-            .front()
-            .map(|(_, path)| path.clone());
+        let first = lock(&self.shared.segments).front().map(|(_, path)| path.clone());
         first.ok_or(TreeError::Broken("no segment"))
     }
 
@@ -390,13 +341,8 @@ impl Worker {
         loop {
             let free = {
                 let segments = lock(&self.shared.segments);
-                let ended = segments
-                    .get(1)
-                    .is_some_and(|(first, _)| *first <= self.tree.size());
-                segments
-                    .front()
-                    .filter(|_| ended)
-                    .map(|(_, path)| path.clone())
+                let ended = segments.get(1).is_some_and(|(first, _)| *first <= self.tree.size());
+                segments.front().filter(|_| ended).map(|(_, path)| path.clone())
             };
             let Some(path) = free else { return Ok(()) };
             self.tree.disk.remove(&path)?;
@@ -419,11 +365,7 @@ pub(crate) fn describe(error: &dyn std::error::Error) -> String {
 /// Removes what an earlier run left in the directory of temporary files.
 pub(crate) fn clear_temporary(disk: &Disk, dir: &Path) -> Result<(), IoFailure> {
     for folder in [dir.join("tmp"), crate::layout::wal_dir(dir)] {
-        let failed = |source| IoFailure {
-            action: "list",
-            path: folder.clone(),
-            source,
-        };
+        let failed = |source| IoFailure { action: "list", path: folder.clone(), source };
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             if folder.ends_with("tmp") || path.extension().is_some_and(|e| e == "tmp") {

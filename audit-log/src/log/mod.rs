@@ -34,20 +34,11 @@ pub(crate) struct Log {
 
 impl Log {
     /// Opens or creates the log in `dir`, recovers what was acknowledged and starts the threads.
-    pub(crate) fn open(
-        dir: &Path,
-        key: SigningKey,
-        config: LedgerConfig,
-    ) -> Result<Self, OpenError> {
+    pub(crate) fn open(dir: &Path, key: SigningKey, config: LedgerConfig) -> Result<Self, OpenError> {
         Self::open_on(Disk::default(), dir, key, config)
     }
 
-    fn open_on(
-        disk: Disk,
-        dir: &Path,
-        key: SigningKey,
-        config: LedgerConfig,
-    ) -> Result<Self, OpenError> {
+    fn open_on(disk: Disk, dir: &Path, key: SigningKey, config: LedgerConfig) -> Result<Self, OpenError> {
         let opened = open::open(disk, dir, key, &config)?;
         let shared = Arc::new(Shared::new(config, &opened));
         let recovery = opened.recovery;
@@ -59,10 +50,7 @@ impl Log {
                 let _watch = watch;
                 run();
             };
-            std::thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(run)
-                .map_err(OpenError::Threads)
+            std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(OpenError::Threads)
         };
         let mut threads = vec![spawn("ledger-write", Box::new(move || writer.run()))?];
         match spawn("ledger-tree", Box::new(move || integrator.run())) {
@@ -72,18 +60,13 @@ impl Log {
                 return Err(error);
             }
         }
-        Ok(Self {
-            shared,
-            recovery,
-            threads: Mutex::new(threads),
-        })
+        Ok(Self { shared, recovery, threads: Mutex::new(threads) })
     }
 
     /// Takes no more entries, writes what was taken, signs a last checkpoint and waits for all that.
     pub(crate) fn close(&self) -> Result<(), LedgerError> {
         self.shared.close();
-        let threads =
-            core::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads = core::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // A panic has been turned into a failure by `Watch`.
             let _ = thread.join();

@@ -31,12 +31,7 @@ impl Spare {
     /// Makes a zeroed file, durably. On a full disk nothing stays behind.
     ///
     /// `serial` is never used twice while the log is open, so that no two spares share a file.
-    pub(crate) fn make(
-        disk: &Disk,
-        dir: &Path,
-        length: u64,
-        serial: u64,
-    ) -> Result<Self, IoFailure> {
+    pub(crate) fn make(disk: &Disk, dir: &Path, length: u64, serial: u64) -> Result<Self, IoFailure> {
         let path = wal_dir(dir).join(format!("spare-{serial}.tmp"));
         let file = disk.create(&path)?;
         let filled = (|| {
@@ -44,9 +39,7 @@ impl Spare {
             let zeros = vec![0; 1 << 18];
             let mut at = 0;
             while at < length {
-                let piece = usize::try_from(length - at)
-                    .unwrap_or(usize::MAX)
-                    .min(zeros.len());
+                let piece = usize::try_from(length - at).unwrap_or(usize::MAX).min(zeros.len());
                 disk.write_at(&file, &path, zeros.get(..piece).unwrap_or_default(), at)?;
                 at += piece as u64;
             }
@@ -64,26 +57,13 @@ impl Spare {
 
     /// Makes it the segment that starts with entry `next`. Until the rename is durable, no frame is
     /// written to it: a crash before that leaves a temporary file, which the next opening removes.
-    pub(crate) fn start(
-        self,
-        disk: &Disk,
-        dir: &Path,
-        next: u64,
-        chain: Chain,
-    ) -> Result<Segment, IoFailure> {
+    pub(crate) fn start(self, disk: &Disk, dir: &Path, next: u64, chain: Chain) -> Result<Segment, IoFailure> {
         let header = segment_header(&SegmentHead { first: next, chain });
         disk.write_at(&self.file, &self.path, &header, 0)?;
         disk.flush(&self.file, &self.path)?;
         let path = segment_path(dir, next);
         disk.rename(&self.path, &path)?;
         disk.flush_dir(&wal_dir(dir))?;
-        Ok(Segment {
-            file: self.file,
-            path,
-            offset: SEGMENT_HEADER as u64,
-            length: self.length,
-            next,
-            chain,
-        })
+        Ok(Segment { file: self.file, path, offset: SEGMENT_HEADER as u64, length: self.length, next, chain })
     }
 }

@@ -149,16 +149,9 @@ impl Shared {
         Self {
             config,
             dir: opened.dir.clone(),
-            queue: Mutex::new(Queue {
-                pending: Vec::new(),
-                bytes: 0,
-                phase: Phase::Open,
-            }),
+            queue: Mutex::new(Queue { pending: Vec::new(), bytes: 0, phase: Phase::Open }),
             queued: Condvar::new(),
-            signals: Mutex::new(Signals {
-                spare_wanted: true,
-                ..Signals::default()
-            }),
+            signals: Mutex::new(Signals { spare_wanted: true, ..Signals::default() }),
             signalled: Condvar::new(),
             segments: Mutex::new(VecDeque::from([(size, opened.segment.path.clone())])),
             spare: Mutex::new(None),
@@ -174,20 +167,13 @@ impl Shared {
     }
 
     /// Queues an entry. `done` is called exactly once if this gives `Ok`, and not at all otherwise.
-    pub(crate) fn append(
-        &self,
-        leaf: Vec<u8>,
-        class: Class,
-        done: Done,
-    ) -> Result<(), LedgerError> {
+    pub(crate) fn append(&self, leaf: Vec<u8>, class: Class, done: Done) -> Result<(), LedgerError> {
         let mut queue = lock(&self.queue);
         match &queue.phase {
             Phase::Open => {}
             Phase::Closing => return Err(LedgerError::Closed),
             Phase::Failed(reason) => {
-                return Err(LedgerError::Failed {
-                    reason: Arc::clone(reason),
-                });
+                return Err(LedgerError::Failed { reason: Arc::clone(reason) });
             }
         }
         if class == Class::Start && queue.bytes + leaf.len() > self.config.queue_bytes {
@@ -212,10 +198,7 @@ impl Shared {
             if !matches!(queue.phase, Phase::Open) {
                 return None;
             }
-            queue = self
-                .queued
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = self.queued.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -245,9 +228,7 @@ impl Shared {
     /// Why the log stopped, if it did.
     pub(crate) fn failure(&self) -> Option<LedgerError> {
         match &lock(&self.queue).phase {
-            Phase::Failed(reason) => Some(LedgerError::Failed {
-                reason: Arc::clone(reason),
-            }),
+            Phase::Failed(reason) => Some(LedgerError::Failed { reason: Arc::clone(reason) }),
             _ => None,
         }
     }

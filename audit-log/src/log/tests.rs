@@ -33,12 +33,7 @@ impl Bench {
     fn new() -> Self {
         // In memory where there is such a directory: faults are made, so real flushes add nothing.
         let shm = Path::new("/dev/shm");
-        let dir = if shm.is_dir() {
-            tempfile::tempdir_in(shm)
-        } else {
-            tempfile::tempdir()
-        }
-        .unwrap();
+        let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.unwrap();
         let key = SigningKey::load_or_generate(&dir.path().join("key"), "aios.test/host").unwrap();
         let keys = VerifierKeys::parse(key.verifier_key()).unwrap();
         Self { dir, keys }
@@ -55,44 +50,25 @@ impl Bench {
 
     /// Opens with a sound disk, closes, verifies, and checks that every acknowledged leaf is there.
     fn recover_and_compare(&self, acknowledged: &BTreeMap<u64, Vec<u8>>, context: &str) {
-        let log = self
-            .open(Disk::default(), SMALL)
-            .unwrap_or_else(|e| panic!("{context}: {e:?}"));
+        let log = self.open(Disk::default(), SMALL).unwrap_or_else(|e| panic!("{context}: {e:?}"));
         log.close().unwrap_or_else(|e| panic!("{context}: {e}"));
         let report = verify_dir(&self.log_dir(), &self.keys, &mut |_| {});
-        assert_eq!(
-            report.verdict,
-            Verdict::Sound,
-            "{context}: {:?}",
-            report.problems
-        );
+        assert_eq!(report.verdict, Verdict::Sound, "{context}: {:?}", report.problems);
         let signed = SignedLog::open(&self.log_dir(), &self.keys).unwrap();
         for (index, leaf) in acknowledged {
-            assert_eq!(
-                signed.leaf(*index).unwrap(),
-                *leaf,
-                "{context}: leaf {index}"
-            );
+            assert_eq!(signed.leaf(*index).unwrap(), *leaf, "{context}: leaf {index}");
         }
     }
 }
 
 /// An event of about `size` bytes.
 fn leaf(n: usize, size: usize) -> Vec<u8> {
-    format!(
-        "{{\"event\":\"e{n}\",\"kind\":\"event\",\"pad\":\"{}\",\"v\":1}}",
-        "x".repeat(size)
-    )
-    .into_bytes()
+    format!("{{\"event\":\"e{n}\",\"kind\":\"event\",\"pad\":\"{}\",\"v\":1}}", "x".repeat(size)).into_bytes()
 }
 
 fn append(log: &Log, class: Class, leaf: &[u8]) -> Result<u64, LedgerError> {
     let (tell, told) = mpsc::channel();
-    log.shared.append(
-        leaf.to_vec(),
-        class,
-        Box::new(move |done| tell.send(done).unwrap()),
-    )?;
+    log.shared.append(leaf.to_vec(), class, Box::new(move |done| tell.send(done).unwrap()))?;
     told.recv().expect("done is called exactly once")
 }
 
@@ -126,29 +102,20 @@ fn run_with_fault(at: usize, torn: usize, lasting: bool) -> bool {
     let disk = Disk::failing(move |_, _| {
         let step = counter.fetch_add(1, Ordering::SeqCst);
         let hit = step == at || (lasting && step > at);
-        hit.then(|| Fault {
-            written: if step == at { torn } else { 0 },
-            error: io_error(),
-        })
+        hit.then(|| Fault { written: if step == at { torn } else { 0 }, error: io_error() })
     });
     let acknowledged = match bench.open(disk, SMALL) {
         Ok(log) => {
             let acknowledged = script(&log);
             let closed = log.close();
             let hit = steps.load(Ordering::SeqCst) > at;
-            assert!(
-                !hit || closed.is_err(),
-                "a failed step {at} must stop the log"
-            );
+            assert!(!hit || closed.is_err(), "a failed step {at} must stop the log");
             acknowledged
         }
         Err(OpenError::Io(_)) => BTreeMap::new(),
         Err(other) => panic!("step {at}: {other:?}"),
     };
-    bench.recover_and_compare(
-        &acknowledged,
-        &format!("step {at}, torn {torn}, lasting {lasting}"),
-    );
+    bench.recover_and_compare(&acknowledged, &format!("step {at}, torn {torn}, lasting {lasting}"));
     steps.load(Ordering::SeqCst) > at
 }
 
@@ -186,10 +153,8 @@ fn a_full_disk_refuses_starts_keeps_room_for_ends_and_recovers() {
     let seen = Arc::clone(&full);
     let disk = Disk::failing(move |action, path| {
         let grows = action == "reserve" || path.to_string_lossy().contains("/log/tmp/");
-        (seen.load(Ordering::SeqCst) && grows && action != "rename").then(|| Fault {
-            written: 0,
-            error: io::Error::from(io::ErrorKind::StorageFull),
-        })
+        (seen.load(Ordering::SeqCst) && grows && action != "rename")
+            .then(|| Fault { written: 0, error: io::Error::from(io::ErrorKind::StorageFull) })
     });
     let log = bench.open(disk, SMALL).unwrap();
     let mut acknowledged = BTreeMap::new();
@@ -215,17 +180,11 @@ fn a_full_disk_refuses_starts_keeps_room_for_ends_and_recovers() {
     for n in 0..3 {
         put(Class::End, 1000 + n, 15_000).expect("room is kept for the ends of calls");
     }
-    assert!(matches!(
-        put(Class::Start, 2000, 20_000),
-        Err(LedgerError::DiskFull)
-    ));
+    assert!(matches!(put(Class::Start, 2000, 20_000), Err(LedgerError::DiskFull)));
     full.store(false, Ordering::SeqCst);
     let patience = Instant::now() + Duration::from_secs(10);
     while let Err(error) = put(Class::Start, 3000, 20_000) {
-        assert!(
-            matches!(error, LedgerError::DiskFull) && Instant::now() < patience,
-            "{error:?}"
-        );
+        assert!(matches!(error, LedgerError::DiskFull) && Instant::now() < patience, "{error:?}");
         std::thread::yield_now();
     }
     assert_eq!(log.shared.health().writable, Writable::Yes);
@@ -240,20 +199,15 @@ fn a_full_disk_for_good_still_closes_and_loses_nothing() {
     let opened = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&opened);
     let disk = Disk::failing(move |action, _| {
-        (seen.load(Ordering::SeqCst) && matches!(action, "create" | "reserve")).then(|| Fault {
-            written: 0,
-            error: io::Error::from(io::ErrorKind::StorageFull),
-        })
+        (seen.load(Ordering::SeqCst) && matches!(action, "create" | "reserve"))
+            .then(|| Fault { written: 0, error: io::Error::from(io::ErrorKind::StorageFull) })
     });
     let log = bench.open(disk, SMALL).unwrap();
     opened.store(true, Ordering::SeqCst);
     let first = leaf(0, 100);
     let index = append(&log, Class::Start, &first).unwrap();
     log.close().unwrap();
-    assert!(
-        log.shared.health().tree_delays > 0,
-        "the tree could not be written"
-    );
+    assert!(log.shared.health().tree_delays > 0, "the tree could not be written");
     drop(log);
     bench.recover_and_compare(&BTreeMap::from([(index, first)]), "full for good");
 }
@@ -272,11 +226,7 @@ impl Gate {
     }
 
     fn pass(&self) {
-        drop(
-            self.moved
-                .wait_while(self.shut.lock().unwrap(), |shut| *shut)
-                .unwrap(),
-        );
+        drop(self.moved.wait_while(self.shut.lock().unwrap(), |shut| *shut).unwrap());
     }
 }
 
@@ -323,18 +273,9 @@ fn intent(n: u64) -> IntentRecord {
 #[tokio::test]
 async fn a_hanging_disk_gives_a_deadline_and_the_late_intent_is_abandoned() {
     let bench = Bench::new();
-    let (ledger, gate) = gated(
-        &bench,
-        LedgerConfig {
-            deadline: Duration::from_millis(50),
-            ..SMALL
-        },
-    );
+    let (ledger, gate) = gated(&bench, LedgerConfig { deadline: Duration::from_millis(50), ..SMALL });
     gate.set(true);
-    assert!(matches!(
-        ledger.intent(intent(1)).await,
-        Err(LedgerError::Deadline(_))
-    ));
+    assert!(matches!(ledger.intent(intent(1)).await, Err(LedgerError::Deadline(_))));
     gate.set(false);
     ledger.close().await.unwrap();
     assert_eq!(ledger.health().abandoned_intents, 1);
@@ -344,10 +285,7 @@ async fn a_hanging_disk_gives_a_deadline_and_the_late_intent_is_abandoned() {
     // The ledger was closed before it could take the `abandoned` outcome, or took it just in time.
     assert_eq!(report.verdict, Verdict::Sound);
     assert_eq!(report.records.intents, 1);
-    assert_eq!(
-        report.records.outcomes + report.open_intents.len() as u64,
-        1
-    );
+    assert_eq!(report.records.outcomes + report.open_intents.len() as u64, 1);
 }
 
 #[tokio::test]
@@ -367,10 +305,7 @@ async fn a_cancelled_wait_still_ends_in_an_outcome() {
     gate.set(false);
     // The next intent is written behind the abandoned outcome or before it; its own outcome follows.
     let next = ledger.intent(intent(2)).await.unwrap();
-    let done = OutcomeRecord::bare(
-        record::UnixMillis::new(record::Count::from(2_u32)),
-        CallStatus::Completed,
-    );
+    let done = OutcomeRecord::bare(record::UnixMillis::new(record::Count::from(2_u32)), CallStatus::Completed);
     ledger.outcome(next, done).await.unwrap();
     ledger.close().await.unwrap();
     drop(ledger);
@@ -382,13 +317,7 @@ async fn a_cancelled_wait_still_ends_in_an_outcome() {
 #[tokio::test]
 async fn a_full_queue_turns_starts_away_and_takes_ends() {
     let bench = Bench::new();
-    let (ledger, gate) = gated(
-        &bench,
-        LedgerConfig {
-            queue_bytes: 2_000,
-            ..SMALL
-        },
-    );
+    let (ledger, gate) = gated(&bench, LedgerConfig { queue_bytes: 2_000, ..SMALL });
     let first = ledger.intent(intent(0)).await.unwrap();
     gate.set(true);
     let waiting: Vec<_> = (1..40)
@@ -398,10 +327,7 @@ async fn a_full_queue_turns_starts_away_and_takes_ends() {
         })
         .collect();
     let turned_away = AtomicU64::new(0);
-    let done = OutcomeRecord::bare(
-        record::UnixMillis::new(record::Count::from(2_u32)),
-        CallStatus::Completed,
-    );
+    let done = OutcomeRecord::bare(record::UnixMillis::new(record::Count::from(2_u32)), CallStatus::Completed);
     tokio::task::yield_now().await;
     let end = tokio::spawn({
         let ledger = ledger.clone();
@@ -418,25 +344,17 @@ async fn a_full_queue_turns_starts_away_and_takes_ends() {
             Err(other) => panic!("{other:?}"),
         }
     }
-    end.await
-        .unwrap()
-        .expect("the end of a call is never turned away");
+    end.await.unwrap().expect("the end of a call is never turned away");
     assert!(turned_away.load(Ordering::Relaxed) > 0);
     ledger.close().await.unwrap();
-    assert!(matches!(
-        ledger.intent(intent(99)).await,
-        Err(LedgerError::Closed)
-    ));
+    assert!(matches!(ledger.intent(intent(99)).await, Err(LedgerError::Closed)));
 }
 
 #[test]
 fn one_writer_per_directory() {
     let bench = Bench::new();
     let first = bench.open(Disk::default(), SMALL).unwrap();
-    assert!(matches!(
-        bench.open(Disk::default(), SMALL),
-        Err(OpenError::Locked(_))
-    ));
+    assert!(matches!(bench.open(Disk::default(), SMALL), Err(OpenError::Locked(_))));
     first.close().unwrap();
     drop(first);
     bench.open(Disk::default(), SMALL).unwrap();
@@ -446,27 +364,12 @@ fn one_writer_per_directory() {
 fn settings_that_make_no_sense_are_refused() {
     let bench = Bench::new();
     for config in [
-        LedgerConfig {
-            segment_bytes: 1000,
-            ..SMALL
-        },
-        LedgerConfig {
-            segment_bytes: 300_001,
-            ..SMALL
-        },
-        LedgerConfig {
-            checkpoint_interval: Duration::ZERO,
-            ..SMALL
-        },
-        LedgerConfig {
-            deadline: Duration::ZERO,
-            ..SMALL
-        },
+        LedgerConfig { segment_bytes: 1000, ..SMALL },
+        LedgerConfig { segment_bytes: 300_001, ..SMALL },
+        LedgerConfig { checkpoint_interval: Duration::ZERO, ..SMALL },
+        LedgerConfig { deadline: Duration::ZERO, ..SMALL },
     ] {
-        assert!(matches!(
-            bench.open(Disk::default(), config),
-            Err(OpenError::Config(_))
-        ));
+        assert!(matches!(bench.open(Disk::default(), config), Err(OpenError::Config(_))));
     }
 }
 
@@ -478,11 +381,7 @@ fn a_panic_of_either_thread_stops_the_log_and_closing_returns() {
         let seen = Arc::clone(&armed);
         let disk = Disk::failing(move |action, path| {
             let hit = action == "write" && path.parent().is_some_and(|p| p.ends_with(folder));
-            assert!(
-                !(hit
-                    && seen.load(Ordering::SeqCst)
-                    && path.extension().is_none_or(|e| e != "tmp"))
-            );
+            assert!(!(hit && seen.load(Ordering::SeqCst) && path.extension().is_none_or(|e| e != "tmp")));
             None
         });
         let log = bench.open(disk, SMALL).unwrap();
@@ -491,11 +390,7 @@ fn a_panic_of_either_thread_stops_the_log_and_closing_returns() {
         let done = Box::new(move |done: Result<u64, LedgerError>| drop(tell.send(done)));
         log.shared.append(leaf(0, 10), Class::Start, done).unwrap();
         let acknowledged = told.recv().is_ok_and(|done| done.is_ok());
-        assert_eq!(
-            acknowledged,
-            folder == "tmp",
-            "the tree thread is off the acknowledgement path"
-        );
+        assert_eq!(acknowledged, folder == "tmp", "the tree thread is off the acknowledgement path");
         assert!(matches!(log.close(), Err(LedgerError::Failed { .. })));
         drop(log);
         let kept = acknowledged.then(|| (0, leaf(0, 10)));

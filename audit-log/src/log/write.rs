@@ -27,14 +27,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, disk: Disk, segment: Segment) -> Self {
-        Self {
-            shared,
-            disk,
-            segment,
-            group: Vec::new(),
-            waiting: Vec::new(),
-            full_since: None,
-        }
+        Self { shared, disk, segment, group: Vec::new(), waiting: Vec::new(), full_since: None }
     }
 
     /// Takes whatever has queued up while the last group was flushed, writes it with one flush and
@@ -75,15 +68,7 @@ impl Writer {
     fn place(&mut self, entry: Pending) {
         let (index, chain) = (self.segment.next, self.segment.chain.then(&entry.leaf));
         let synced = self.shared.synced.load(Ordering::Acquire);
-        push_frame(
-            &mut self.group,
-            &FrameView {
-                index,
-                synced,
-                chain,
-                leaf: &entry.leaf,
-            },
-        );
+        push_frame(&mut self.group, &FrameView { index, synced, chain, leaf: &entry.leaf });
         self.segment.next = index + 1;
         self.segment.chain = chain;
         self.waiting.push((index, entry.done));
@@ -112,9 +97,7 @@ impl Writer {
         self.flush()?;
         if self.shared.config.durability == Durability::Os {
             self.disk.flush(&self.segment.file, &self.segment.path)?;
-            self.shared
-                .synced
-                .fetch_max(self.segment.next, Ordering::AcqRel);
+            self.shared.synced.fetch_max(self.segment.next, Ordering::AcqRel);
         }
         // INVARIANT: a segment exists only when all entries before it are on stable storage.
         let (next, chain) = (self.segment.next, self.segment.chain);
@@ -131,19 +114,11 @@ impl Writer {
             self.set_full(None);
             return Ok(Some(spare));
         }
-        if self
-            .full_since
-            .is_some_and(|since| since.elapsed() < FULL_PAUSE)
-        {
+        if self.full_since.is_some_and(|since| since.elapsed() < FULL_PAUSE) {
             return Ok(None);
         }
         let length = self.shared.config.segment_bytes;
-        match Spare::make(
-            &self.disk,
-            &self.shared.dir,
-            length,
-            self.shared.spare_serial(),
-        ) {
+        match Spare::make(&self.disk, &self.shared.dir, length, self.shared.spare_serial()) {
             Ok(spare) => {
                 self.set_full(None);
                 Ok(Some(spare))
@@ -158,9 +133,7 @@ impl Writer {
 
     fn set_full(&mut self, since: Option<Instant>) {
         self.full_since = since;
-        self.shared
-            .disk_full
-            .store(since.is_some(), Ordering::Relaxed);
+        self.shared.disk_full.store(since.is_some(), Ordering::Relaxed);
     }
 
     /// Writes the group, waits for stable storage where that is asked for, and acknowledges.
@@ -168,21 +141,15 @@ impl Writer {
         if self.group.is_empty() {
             return Ok(());
         }
-        let Segment {
-            file, path, offset, ..
-        } = &self.segment;
+        let Segment { file, path, offset, .. } = &self.segment;
         self.disk.write_at(file, path, &self.group, *offset)?;
         if self.shared.config.durability == Durability::Fsync {
             self.disk.flush(file, path)?;
-            self.shared
-                .synced
-                .store(self.segment.next, Ordering::Release);
+            self.shared.synced.store(self.segment.next, Ordering::Release);
         }
         self.segment.offset += self.group.len() as u64;
         self.group.clear();
-        self.shared
-            .acknowledged
-            .store(self.segment.next, Ordering::Release);
+        self.shared.acknowledged.store(self.segment.next, Ordering::Release);
         for (index, done) in self.waiting.drain(..) {
             done(Ok(index));
         }
@@ -191,9 +158,7 @@ impl Writer {
 
     /// A write or a flush failed: what is on the disk is unknown, so nothing more is written.
     fn give_up(&mut self, failure: &IoFailure, rest: impl Iterator<Item = Pending>) {
-        let error = self
-            .shared
-            .fail_with(&format!("{failure}: {}", failure.source));
+        let error = self.shared.fail_with(&format!("{failure}: {}", failure.source));
         self.group.clear();
         for (_, done) in self.waiting.drain(..) {
             done(Err(error.clone()));

@@ -19,20 +19,14 @@ const MAX_DEPTH: u8 = 16;
 /// [`NotCanonical`] with the place of the first fault.
 pub fn check_canonical(leaf: &[u8]) -> Result<(), NotCanonical> {
     if let Err(fault) = core::str::from_utf8(leaf) {
-        return Err(NotCanonical {
-            at: fault.valid_up_to(),
-        });
+        return Err(NotCanonical { at: fault.valid_up_to() });
     }
     let mut scan = Scan { bytes: leaf, at: 0 };
     if scan.peek() != Some(b'{') {
         return Err(scan.fault());
     }
     scan.value(0)?;
-    if scan.at == leaf.len() {
-        Ok(())
-    } else {
-        Err(scan.fault())
-    }
+    if scan.at == leaf.len() { Ok(()) } else { Err(scan.fault()) }
 }
 
 struct Scan<'a> {
@@ -173,9 +167,7 @@ impl<'a> Scan<'a> {
         let digits = self.at;
         let mut number = 0_u64;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
-            number = number
-                .saturating_mul(10)
-                .saturating_add(u64::from(digit - b'0'));
+            number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
             self.at += 1;
         }
         let length = self.at - digits;
@@ -256,11 +248,7 @@ mod tests {
             ("[]", 0),
             ("{\"a\":1", 6),
         ] {
-            assert_eq!(
-                check_canonical(leaf.as_bytes()),
-                Err(NotCanonical { at }),
-                "{leaf}"
-            );
+            assert_eq!(check_canonical(leaf.as_bytes()), Err(NotCanonical { at }), "{leaf}");
         }
     }
 }

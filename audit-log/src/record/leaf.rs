@@ -9,8 +9,8 @@ use vocab::{CollectionName, ModelName, RecordId, TenantId, UpstreamName};
 
 use super::words::{Commitment, Count, Pseudonym, UnixMillis, Word};
 use super::{
-    Blame, CallError, CallStatus, Coverage, CoverageByField, EventRecord, IntentRecord,
-    LabelCounts, Latency, OutcomeRecord, RefusalRecord,
+    Blame, CallError, CallStatus, Coverage, CoverageByField, EventRecord, IntentRecord, LabelCounts, Latency,
+    OutcomeRecord, RefusalRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -271,11 +271,7 @@ pub(crate) fn encode_event(event: &EventRecord) -> Result<Vec<u8>, LeafError> {
 fn encode(leaf: &impl Serialize) -> Result<Vec<u8>, LeafError> {
     let mut bytes = Vec::with_capacity(1024);
     serde_json::to_writer(&mut bytes, leaf).map_err(LeafError::Serialise)?;
-    if bytes.len() > MAX_LEAF {
-        Err(LeafError::TooLarge { bytes: bytes.len() })
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() > MAX_LEAF { Err(LeafError::TooLarge { bytes: bytes.len() }) } else { Ok(bytes) }
 }
 
 fn none_of(set: &Option<&BTreeSet<Word>>) -> bool {
@@ -328,11 +324,7 @@ impl Serialize for CallError {
             blame: Blame,
             code: &'a Word,
         }
-        Fields {
-            blame: self.blame,
-            code: &self.code,
-        }
-        .serialize(serializer)
+        Fields { blame: self.blame, code: &self.code }.serialize(serializer)
     }
 }
 
@@ -353,22 +345,7 @@ impl Serialize for Latency {
             #[serde(skip_serializing_if = "Option::is_none")]
             upstream: Option<Count>,
         }
-        let Self {
-            decide,
-            seal,
-            intent,
-            upstream,
-            open,
-            total,
-        } = *self;
-        Fields {
-            decide,
-            intent,
-            open,
-            seal,
-            total,
-            upstream,
-        }
-        .serialize(serializer)
+        let Self { decide, seal, intent, upstream, open, total } = *self;
+        Fields { decide, intent, open, seal, total, upstream }.serialize(serializer)
     }
 }

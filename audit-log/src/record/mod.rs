@@ -11,8 +11,8 @@ use vocab::{CollectionName, ModelName, RecordId, TenantId, UpstreamName};
 pub use canonical::{NotCanonical, check_canonical};
 pub use leaf::{LeafError, MAX_LEAF};
 pub use words::{
-    BadPseudonym, BadWord, Commitment, Committing, Count, MAX_INTEGER, Pseudonym, Salt, Side,
-    TooLarge, UnixMillis, Word,
+    BadPseudonym, BadWord, Commitment, Committing, Count, MAX_INTEGER, Pseudonym, Salt, Side, TooLarge, UnixMillis,
+    Word,
 };
 
 pub(crate) use leaf::LeafHead;

@@ -46,13 +46,7 @@ impl Word {
         let mut word: String = text
             .chars()
             .take(MAX_WORD + 1)
-            .map(|c| {
-                if u8::try_from(c).is_ok_and(word_byte) {
-                    c
-                } else {
-                    '_'
-                }
-            })
+            .map(|c| if u8::try_from(c).is_ok_and(word_byte) { c } else { '_' })
             .collect();
         if word.is_empty() {
             word.push('_');
@@ -82,8 +76,7 @@ impl Word {
 }
 
 const fn word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'.' | b'_' | b'-' | b':' | b'/' | b'+' | b'*' | b'#')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':' | b'/' | b'+' | b'*' | b'#')
 }
 
 impl fmt::Debug for Word {
@@ -131,29 +124,21 @@ impl From<u32> for Count {
 impl TryFrom<u64> for Count {
     type Error = TooLarge;
     fn try_from(number: u64) -> Result<Self, TooLarge> {
-        if number <= MAX_INTEGER {
-            Ok(Self(number))
-        } else {
-            Err(TooLarge)
-        }
+        if number <= MAX_INTEGER { Ok(Self(number)) } else { Err(TooLarge) }
     }
 }
 
 impl TryFrom<usize> for Count {
     type Error = TooLarge;
     fn try_from(number: usize) -> Result<Self, TooLarge> {
-        u64::try_from(number)
-            .map_err(|_| TooLarge)
-            .and_then(Self::try_from)
+        u64::try_from(number).map_err(|_| TooLarge).and_then(Self::try_from)
     }
 }
 
 impl TryFrom<u128> for Count {
     type Error = TooLarge;
     fn try_from(number: u128) -> Result<Self, TooLarge> {
-        u64::try_from(number)
-            .map_err(|_| TooLarge)
-            .and_then(Self::try_from)
+        u64::try_from(number).map_err(|_| TooLarge).and_then(Self::try_from)
     }
 }
 
@@ -180,9 +165,7 @@ impl TryFrom<std::time::SystemTime> for UnixMillis {
     type Error = TooLarge;
     /// Fails for a moment before 1970 and for one some 285,000 years from now.
     fn try_from(time: std::time::SystemTime) -> Result<Self, TooLarge> {
-        let since = time
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_err(|_| TooLarge)?;
+        let since = time.duration_since(std::time::UNIX_EPOCH).map_err(|_| TooLarge)?;
         Count::try_from(since.as_millis()).map(Self)
     }
 }
@@ -216,11 +199,7 @@ impl Pseudonym {
     /// HMAC-SHA256 under `key` of the length-prefixed tenant and principal, its first 128 bits.
     #[must_use]
     pub fn derive(key: &[u8], tenant: &TenantId, principal: &PrincipalId) -> Self {
-        let tag = keyed(
-            key,
-            b"aios ledger principal v1",
-            &[tenant.as_str(), principal.as_str()],
-        );
+        let tag = keyed(key, b"aios ledger principal v1", &[tenant.as_str(), principal.as_str()]);
         Self(hex::encode(tag.get(..16).unwrap_or(&tag)).into())
     }
 
@@ -364,16 +343,9 @@ mod tests {
 
     #[test]
     fn sentences_addresses_and_formulas_are_no_words() {
-        for text in [
-            "",
-            "two words",
-            "a\n",
-            "naïve",
-            "alice@acme.example",
-            "=cmd|' /C calc'!A0",
-            "{\"a\":1}",
-            &"x".repeat(201),
-        ] {
+        for text in
+            ["", "two words", "a\n", "naïve", "alice@acme.example", "=cmd|' /C calc'!A0", "{\"a\":1}", &"x".repeat(201)]
+        {
             assert_eq!(Word::new(text), Err(BadWord), "{text:?}");
         }
         assert_eq!(Word::lossy("two words é").as_str(), "two_words__");

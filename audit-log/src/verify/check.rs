@@ -33,9 +33,7 @@ pub fn verify_dir(dir: &Path, keys: &VerifierKeys, progress: &mut dyn FnMut(Prog
                 LogReadError::Checkpoint(_) => report.tampered(what),
                 _ => report.incomplete(what),
             }
-            report
-                .not_checked
-                .push("everything: there is no accepted checkpoint".to_owned());
+            report.not_checked.push("everything: there is no accepted checkpoint".to_owned());
             return report;
         }
     };
@@ -47,21 +45,14 @@ pub fn verify_dir(dir: &Path, keys: &VerifierKeys, progress: &mut dyn FnMut(Prog
     report.extension.clone_from(&head.extension);
     report.count("signature of the checkpoint", head.signed_by.len() as u64);
 
-    let mut check = TreeCheck {
-        log: &log,
-        report: &mut report,
-        edge: Some(Edge::default()),
-        pairing: Pairing::default(),
-    };
+    let mut check =
+        TreeCheck { log: &log, report: &mut report, edge: Some(Edge::default()), pairing: Pairing::default() };
     check.run(progress);
     let TreeCheck { pairing, .. } = check;
     report.records = pairing.counts;
     report.open_intents = pairing.open_intents();
     if report.records.other_schema > 0 {
-        let what = format!(
-            "the fields of {} leaves of a later schema",
-            report.records.other_schema
-        );
+        let what = format!("the fields of {} leaves of a later schema", report.records.other_schema);
         report.not_checked.push(what);
     }
     check_tail(&log, keys, &mut report);
@@ -70,9 +61,7 @@ pub fn verify_dir(dir: &Path, keys: &VerifierKeys, progress: &mut dyn FnMut(Prog
          signed one is found by comparing checkpoints, not by looking at one directory"
             .to_owned(),
     );
-    report.not_checked.push(
-        "the truth of the records: the log proves what was written, and when in order".to_owned(),
-    );
+    report.not_checked.push("the truth of the records: the log proves what was written, and when in order".to_owned());
     report
 }
 
@@ -91,10 +80,7 @@ impl TreeCheck<'_> {
         for number in 0..full + u64::from(partial > 0) {
             let hashes = self.bundle(number);
             self.grow(number, hashes);
-            progress(Progress {
-                done: size.min((number + 1) * TILE_WIDTH),
-                total: size,
-            });
+            progress(Progress { done: size.min((number + 1) * TILE_WIDTH), total: size });
         }
         self.finish();
     }
@@ -108,8 +94,7 @@ impl TreeCheck<'_> {
             return None;
         };
         if used != bundle.bytes.len() && !bundle.superseded {
-            self.report
-                .tampered(format!("{path} has bytes behind its last entry"));
+            self.report.tampered(format!("{path} has bytes behind its last entry"));
         }
         for (index, leaf) in (number * TILE_WIDTH..).zip(&entries) {
             if let Err(fault) = check_canonical(leaf) {
@@ -120,11 +105,7 @@ impl TreeCheck<'_> {
             }
         }
         self.report.count("leaves in canonical form", bundle.width);
-        self.partials(
-            TileKind::Entries,
-            number,
-            bundle.bytes.get(..used).unwrap_or_default(),
-        );
+        self.partials(TileKind::Entries, number, bundle.bytes.get(..used).unwrap_or_default());
         Some(entries.into_iter().map(leaf_hash).collect())
     }
 
@@ -139,15 +120,12 @@ impl TreeCheck<'_> {
                 .map(|(index, _)| index)
                 .collect();
             for index in wrong {
-                self.report.tampered(format!(
-                    "leaf {index} does not have the hash that the tree has for it"
-                ));
+                self.report.tampered(format!("leaf {index} does not have the hash that the tree has for it"));
             }
             self.report.count("leaf hashes", leaves.len() as u64);
         }
         // Without the leaves, their hashes in the tile still lead to the root.
-        let from_tile =
-            || on_disk.map(|d| d.as_chunks::<32>().0.iter().copied().map(Hash).collect());
+        let from_tile = || on_disk.map(|d| d.as_chunks::<32>().0.iter().copied().map(Hash).collect());
         let Some(hashes) = leaves.or_else(from_tile) else {
             self.edge = None;
             return;
@@ -156,10 +134,7 @@ impl TreeCheck<'_> {
             self.partials(TileKind::Hashes(0), number, on_disk);
         }
         let Some(edge) = &mut self.edge else { return };
-        let full: Vec<FullTile> = hashes
-            .into_iter()
-            .flat_map(|hash| edge.push(hash))
-            .collect();
+        let full: Vec<FullTile> = hashes.into_iter().flat_map(|hash| edge.push(hash)).collect();
         for tile in full {
             self.compare(TileKind::Hashes(tile.level), tile.number, &tile.hashes);
         }
@@ -168,16 +143,11 @@ impl TreeCheck<'_> {
     /// Checks the partial tiles and the root.
     fn finish(&mut self) {
         let Some(edge) = self.edge.take() else {
-            self.report
-                .not_checked
-                .push("the root: leaves and their hashes are missing".to_owned());
+            self.report.not_checked.push("the root: leaves and their hashes are missing".to_owned());
             return;
         };
         let head = self.log.checkpoint();
-        for (level, hashes) in edge
-            .partial_tiles()
-            .filter(|(_, hashes)| !hashes.is_empty())
-        {
+        for (level, hashes) in edge.partial_tiles().filter(|(_, hashes)| !hashes.is_empty()) {
             let (number, _) = tiles_of(TileKind::Hashes(level), head.size);
             self.compare(TileKind::Hashes(level), number, hashes);
         }
@@ -185,11 +155,9 @@ impl TreeCheck<'_> {
         if edge.size() == head.size && root.is_ok_and(|root| root.0 == head.root) {
             self.report.count("root", 1);
         } else {
-            self.report
-                .tampered("the leaves do not have the signed root".to_owned());
+            self.report.tampered("the leaves do not have the signed root".to_owned());
         }
-        self.report
-            .count("levels of the tree", levels_of(head.size).count() as u64);
+        self.report.count("levels of the tree", levels_of(head.size).count() as u64);
     }
 
     /// Compares a tile with what it must be. Level 0 has been read already.
@@ -201,8 +169,7 @@ impl TreeCheck<'_> {
             self.report.count("tiles", 1);
         } else {
             let path = self.path(kind, number);
-            self.report
-                .tampered(format!("{path} does not match the leaves"));
+            self.report.tampered(format!("{path} does not match the leaves"));
         }
         if kind != TileKind::Hashes(0) {
             self.partials(kind, number, wanted);
@@ -212,38 +179,24 @@ impl TreeCheck<'_> {
     /// Checks narrower versions of a tile: each must be the beginning of it. Wider ones are beyond
     /// the checkpoint.
     fn partials(&mut self, kind: TileKind, number: u64, wanted: &[u8]) {
-        let Ok(listing) =
-            fs::read_dir(tile_path(self.log.dir(), kind, number, TILE_WIDTH).with_extension("p"))
-        else {
+        let Ok(listing) = fs::read_dir(tile_path(self.log.dir(), kind, number, TILE_WIDTH).with_extension("p")) else {
             return;
         };
         for path in listing.flatten().map(|entry| entry.path()) {
             let name = path.file_name().and_then(|name| name.to_str());
-            let width = name
-                .and_then(|name| name.parse::<u64>().ok())
-                .filter(|w| (1..TILE_WIDTH).contains(w));
+            let width = name.and_then(|name| name.parse::<u64>().ok()).filter(|w| (1..TILE_WIDTH).contains(w));
             let (Some(width), Ok(bytes)) = (width, read(&path)) else {
                 continue;
             };
             let beginning = match kind {
-                TileKind::Hashes(_) => usize::try_from(width * 32)
-                    .ok()
-                    .and_then(|end| wanted.get(..end)),
-                TileKind::Entries => {
-                    entries_of(wanted, width).and_then(|(_, end)| wanted.get(..end))
-                }
+                TileKind::Hashes(_) => usize::try_from(width * 32).ok().and_then(|end| wanted.get(..end)),
+                TileKind::Entries => entries_of(wanted, width).and_then(|(_, end)| wanted.get(..end)),
             };
             match beginning {
-                Some(beginning) if beginning == bytes => {
-                    self.report.count("superseded partial tiles", 1)
-                }
-                Some(_) => self
-                    .report
-                    .tampered(format!("{} does not match the tree", path.display())),
+                Some(beginning) if beginning == bytes => self.report.count("superseded partial tiles", 1),
+                Some(_) => self.report.tampered(format!("{} does not match the tree", path.display())),
                 None => {
-                    self.report
-                        .not_checked
-                        .push(format!("{}: beyond the checkpoint", path.display()));
+                    self.report.not_checked.push(format!("{}: beyond the checkpoint", path.display()));
                 }
             }
         }
@@ -266,9 +219,7 @@ impl TreeCheck<'_> {
     fn path(&self, kind: TileKind, number: u64) -> String {
         let (full, partial) = tiles_of(kind, self.log.checkpoint().size);
         let width = if number < full { TILE_WIDTH } else { partial };
-        tile_path(self.log.dir(), kind, number, width)
-            .display()
-            .to_string()
+        tile_path(self.log.dir(), kind, number, width).display().to_string()
     }
 }
 

@@ -52,11 +52,7 @@ impl Pairing {
 
     /// The intents that have no outcome, oldest first.
     pub(super) fn open_intents(self) -> Vec<OpenIntent> {
-        let mut open: Vec<_> = self
-            .open
-            .into_iter()
-            .map(|(record, index)| OpenIntent { index, record })
-            .collect();
+        let mut open: Vec<_> = self.open.into_iter().map(|(record, index)| OpenIntent { index, record }).collect();
         open.sort_by_key(|intent| intent.index);
         open
     }

@@ -36,23 +36,12 @@ impl InclusionProof {
 ///
 /// # Errors
 /// [`BadProof`].
-pub fn check_inclusion(
-    proof: &InclusionProof,
-    root: [u8; 32],
-    leaf_hash: [u8; 32],
-) -> Result<(), BadProof> {
+pub fn check_inclusion(proof: &InclusionProof, root: [u8; 32], leaf_hash: [u8; 32]) -> Result<(), BadProof> {
     if proof.size > MAX_SIZE || proof.hashes.len() > 64 {
         return Err(BadProof);
     }
     let hashes = proof.hashes.iter().copied().map(Hash).collect();
-    check_record(
-        &hashes,
-        proof.size,
-        Hash(root),
-        proof.index,
-        Hash(leaf_hash),
-    )
-    .map_err(|_| BadProof)
+    check_record(&hashes, proof.size, Hash(root), proof.index, Hash(leaf_hash)).map_err(|_| BadProof)
 }
 
 /// Checks that the tree of `size` entries with `root` begins with the whole tree of `old_size`
@@ -82,10 +71,7 @@ mod tests {
 
     impl HashReader for Stored {
         fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, Error> {
-            Ok(indexes
-                .iter()
-                .map(|index| self.0[usize::try_from(*index).unwrap()])
-                .collect())
+            Ok(indexes.iter().map(|index| self.0[usize::try_from(*index).unwrap()]).collect())
         }
     }
 
@@ -108,11 +94,7 @@ mod tests {
     }
 
     fn consistency(stored: &Stored, old: u64, size: u64) -> Vec<[u8; 32]> {
-        prove_tree(size, old, stored)
-            .unwrap()
-            .into_iter()
-            .map(|hash| hash.0)
-            .collect()
+        prove_tree(size, old, stored).unwrap().into_iter().map(|hash| hash.0).collect()
     }
 
     #[test]

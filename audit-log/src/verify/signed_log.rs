@@ -11,9 +11,7 @@ use tlog_tiles::{Error, Hash, Tile, TileHashReader, TileReader, prove_record, pr
 use super::proof::InclusionProof;
 use crate::checkpoint::{CheckpointError, SignedCheckpoint, open_checkpoint};
 use crate::keys::VerifierKeys;
-use crate::layout::{
-    TILE_HEIGHT, TILE_WIDTH, TileKind, checkpoint_path, entries_of, leaf_hash, tile_path, tiles_of,
-};
+use crate::layout::{TILE_HEIGHT, TILE_WIDTH, TileKind, checkpoint_path, entries_of, leaf_hash, tile_path, tiles_of};
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +57,7 @@ impl SignedLog {
     /// [`LogReadError::Missing`], [`LogReadError::Io`], [`LogReadError::Checkpoint`].
     pub fn open(dir: &Path, keys: &VerifierKeys) -> Result<Self, LogReadError> {
         let note = read(&checkpoint_path(dir))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            checkpoint: open_checkpoint(&note, keys)?,
-        })
+        Ok(Self { dir: dir.to_owned(), checkpoint: open_checkpoint(&note, keys)? })
     }
 
     /// The checkpoint.
@@ -118,9 +113,7 @@ impl SignedLog {
             found = Some(leaf.to_vec());
             Ok::<(), LogReadError>(())
         })?;
-        found.ok_or(LogReadError::OutOfRange {
-            size: self.checkpoint.size,
-        })
+        found.ok_or(LogReadError::OutOfRange { size: self.checkpoint.size })
     }
 
     /// The proof that the signed tree has the entry at `index`. All tiles that it is made of are
@@ -134,11 +127,7 @@ impl SignedLog {
             return Err(LogReadError::OutOfRange { size });
         }
         let hashes = self.with_hashes(|hashes| prove_record(size, index, hashes))?;
-        Ok(InclusionProof {
-            index,
-            size,
-            hashes: hashes.into_iter().map(|h| h.0).collect(),
-        })
+        Ok(InclusionProof { index, size, hashes: hashes.into_iter().map(|h| h.0).collect() })
     }
 
     /// The proof that the signed tree begins with the tree of `old_size` entries, for
@@ -155,20 +144,12 @@ impl SignedLog {
         Ok(hashes.into_iter().map(|h| h.0).collect())
     }
 
-    fn with_hashes<T>(
-        &self,
-        read: impl FnOnce(&TileHashReader<'_>) -> Result<T, Error>,
-    ) -> Result<T, LogReadError> {
-        let tiles = Tiles {
-            log: self,
-            failure: RefCell::new(None),
-        };
+    fn with_hashes<T>(&self, read: impl FnOnce(&TileHashReader<'_>) -> Result<T, Error>) -> Result<T, LogReadError> {
+        let tiles = Tiles { log: self, failure: RefCell::new(None) };
         let hashes = TileHashReader::new(self.checkpoint.size, Hash(self.checkpoint.root), &tiles);
         let done = read(&hashes);
         let failure = tiles.failure.borrow_mut().take();
-        done.map_err(|_| {
-            failure.unwrap_or_else(|| LogReadError::Mismatch(checkpoint_path(&self.dir)))
-        })
+        done.map_err(|_| failure.unwrap_or_else(|| LogReadError::Mismatch(checkpoint_path(&self.dir))))
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -191,21 +172,13 @@ impl TileReader for Tiles<'_> {
         let read = |tile: &Tile| {
             let (kind, size) = (TileKind::Hashes(tile.level()), self.log.checkpoint.size);
             let mut found = read_tile(&self.log.dir, kind, tile.level_index(), size)?;
-            found.bytes.truncate(
-                usize::try_from(tile.width())
-                    .unwrap_or(usize::MAX)
-                    .saturating_mul(32),
-            );
+            found.bytes.truncate(usize::try_from(tile.width()).unwrap_or(usize::MAX).saturating_mul(32));
             Ok(found.bytes)
         };
-        tiles
-            .iter()
-            .map(read)
-            .collect::<Result<_, LogReadError>>()
-            .map_err(|failure| {
-                *self.failure.borrow_mut() = Some(failure);
-                Error::InvalidTile
-            })
+        tiles.iter().map(read).collect::<Result<_, LogReadError>>().map_err(|failure| {
+            *self.failure.borrow_mut() = Some(failure);
+            Error::InvalidTile
+        })
     }
 
     fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
@@ -223,12 +196,7 @@ pub(super) struct TileBytes {
 
 /// Reads the tile that a tree of `size` has at a place: the partial one of its width, or the full
 /// one that superseded it.
-pub(super) fn read_tile(
-    dir: &Path,
-    kind: TileKind,
-    number: u64,
-    size: u64,
-) -> Result<TileBytes, LogReadError> {
+pub(super) fn read_tile(dir: &Path, kind: TileKind, number: u64, size: u64) -> Result<TileBytes, LogReadError> {
     let (full, partial) = tiles_of(kind, size);
     let width = if number < full { TILE_WIDTH } else { partial };
     let path = tile_path(dir, kind, number, width);
@@ -246,19 +214,12 @@ pub(super) fn read_tile(
         }
         bytes.truncate(wanted);
     }
-    Ok(TileBytes {
-        width,
-        bytes,
-        superseded,
-    })
+    Ok(TileBytes { width, bytes, superseded })
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LogReadError> {
     fs::read(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LogReadError::Missing(path.to_owned()),
-        _ => LogReadError::Io {
-            path: path.to_owned(),
-            source,
-        },
+        _ => LogReadError::Io { path: path.to_owned(), source },
     })
 }

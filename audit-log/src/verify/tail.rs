@@ -14,33 +14,21 @@ pub(super) fn check_tail(log: &SignedLog, keys: &VerifierKeys, report: &mut Repo
     };
     let size = log.checkpoint().size;
     let Some((first, _)) = segments.first() else {
-        return report
-            .not_checked
-            .push("the write-ahead log: this copy has none".to_owned());
+        return report.not_checked.push("the write-ahead log: this copy has none".to_owned());
     };
-    let read = if *first > size {
-        Err(None)
-    } else {
-        read_all(log, &segments, report).map_err(Some)
-    };
+    let read = if *first > size { Err(None) } else { read_all(log, &segments, report).map_err(Some) };
     let Err(error) = read else { return };
     // A log that is being written frees segments once a later checkpoint covers them.
     let now = SignedLog::open(log.dir(), keys).map(|log| log.checkpoint().size);
     if now.is_ok_and(|now| now > size) {
-        return report
-            .not_checked
-            .push("the write-ahead log: the log grew during the check".to_owned());
+        return report.not_checked.push("the write-ahead log: the log grew during the check".to_owned());
     }
     match error {
         None => report.incomplete("the write-ahead log begins behind the checkpoint".to_owned()),
-        Some(TailError::Wal(error @ WalReadError::Io { .. })) => {
-            report.incomplete(describe(&error))
-        }
+        Some(TailError::Wal(error @ WalReadError::Io { .. })) => report.incomplete(describe(&error)),
         Some(TailError::Wal(error)) => report.tampered(describe(&error)),
         Some(TailError::Differs(index)) => {
-            report.tampered(format!(
-                "entry {index} differs between write-ahead log and tree"
-            ));
+            report.tampered(format!("entry {index} differs between write-ahead log and tree"));
         }
         Some(TailError::Short) => {
             report.incomplete("the write-ahead log ends before the checkpoint".to_owned());
@@ -60,21 +48,13 @@ impl From<WalReadError> for TailError {
     }
 }
 
-fn read_all(
-    log: &SignedLog,
-    segments: &[(u64, std::path::PathBuf)],
-    report: &mut Report,
-) -> Result<(), TailError> {
+fn read_all(log: &SignedLog, segments: &[(u64, std::path::PathBuf)], report: &mut Report) -> Result<(), TailError> {
     let size = log.checkpoint().size;
     let Some((first, path)) = segments.first() else {
         return Ok(());
     };
     let mut wal = WalReader::open(path)?;
-    let mut repeated = Repeated {
-        log,
-        index: *first,
-        leaves: Vec::new(),
-    };
+    let mut repeated = Repeated { log, index: *first, leaves: Vec::new() };
     let mut followers = segments.iter().skip(1);
     let (mut same, mut unsigned) = (0, 0);
     loop {
@@ -99,14 +79,11 @@ fn read_all(
     report.unsigned_records = unsigned;
     report.count("entries of the write-ahead log that the tree has too", same);
     if unsigned > 0 {
-        let what =
-            format!("{unsigned} records in the write-ahead log: no signature covers them yet");
+        let what = format!("{unsigned} records in the write-ahead log: no signature covers them yet");
         report.not_checked.push(what);
     }
     if torn > 0 {
-        report
-            .not_checked
-            .push(format!("{torn} bytes of a write that was cut short"));
+        report.not_checked.push(format!("{torn} bytes of a write that was cut short"));
     }
     Ok(())
 }
@@ -123,20 +100,11 @@ impl Repeated<'_> {
     /// Whether the tree has another leaf at the frame's index. One that cannot be read has been
     /// reported by the check of the tree.
     fn differs(&mut self, frame: &Frame) -> bool {
-        let at = |index: u64| {
-            frame
-                .index
-                .checked_sub(index)
-                .and_then(|n| usize::try_from(n).ok())
-        };
+        let at = |index: u64| frame.index.checked_sub(index).and_then(|n| usize::try_from(n).ok());
         if at(self.index).is_none_or(|at| at >= self.leaves.len()) {
             self.index = frame.index;
             self.leaves.clear();
-            let end = self
-                .log
-                .checkpoint()
-                .size
-                .min((frame.index / 256 + 1) * 256);
+            let end = self.log.checkpoint().size.min((frame.index / 256 + 1) * 256);
             let read = self.log.leaves(frame.index..end, |_, leaf| {
                 self.leaves.push(leaf.to_vec());
                 Ok::<(), LogReadError>(())
@@ -145,8 +113,6 @@ impl Repeated<'_> {
                 return false;
             }
         }
-        at(self.index)
-            .and_then(|at| self.leaves.get(at))
-            .is_some_and(|leaf| *leaf != frame.leaf)
+        at(self.index).and_then(|at| self.leaves.get(at)).is_some_and(|leaf| *leaf != frame.leaf)
     }
 }

@@ -61,9 +61,7 @@ pub(crate) const fn frame_length(leaf: usize) -> usize {
 /// Appends the frame of a leaf of 1 to 65,535 bytes.
 pub(crate) fn push_frame(out: &mut Vec<u8>, frame: &FrameView<'_>) {
     let start = out.len();
-    let length = u32::try_from(frame.leaf.len())
-        .unwrap_or(u32::MAX)
-        .to_le_bytes();
+    let length = u32::try_from(frame.leaf.len()).unwrap_or(u32::MAX).to_le_bytes();
     out.extend_from_slice(&length);
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&frame.index.to_le_bytes());
@@ -99,8 +97,7 @@ pub(crate) fn parse_frame(bytes: &[u8]) -> Parsed<'_> {
         let (chain, rest) = rest.split_first_chunk::<32>()?;
         let (leaf, padding) = rest.split_at_checked(leaf_length)?;
         let padding = padding.get(..total - FRAME_HEADER - leaf_length)?;
-        let sound = crc32c::crc32c_append(crc32c::crc32c(length), covered)
-            == u32::from_le_bytes(*crc)
+        let sound = crc32c::crc32c_append(crc32c::crc32c(length), covered) == u32::from_le_bytes(*crc)
             && padding.iter().all(|b| *b == 0);
         sound.then_some(FrameView {
             index: u64::from_le_bytes(*index),
@@ -147,10 +144,7 @@ pub(crate) fn parse_segment_header(bytes: &[u8]) -> Option<SegmentHead> {
     let (chain, rest) = rest.split_first_chunk::<32>()?;
     let crc = rest.get(12..)?.first_chunk::<4>()?;
     let sound = magic == MAGIC && crc32c::crc32c(covered) == u32::from_le_bytes(*crc);
-    sound.then_some(SegmentHead {
-        first: u64::from_le_bytes(*first),
-        chain: Chain(*chain),
-    })
+    sound.then_some(SegmentHead { first: u64::from_le_bytes(*first), chain: Chain(*chain) })
 }
 
 #[cfg(test)]
@@ -159,12 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn frame(leaf: &[u8]) -> FrameView<'_> {
-        FrameView {
-            index: 7,
-            synced: 5,
-            chain: Chain([1; 32]).then(leaf),
-            leaf,
-        }
+        FrameView { index: 7, synced: 5, chain: Chain([1; 32]).then(leaf), leaf }
     }
 
     proptest! {
@@ -200,10 +189,7 @@ mod tests {
 
     #[test]
     fn segment_headers_go_both_ways_and_notice_flips() {
-        let head = SegmentHead {
-            first: 99,
-            chain: Chain([3; 32]),
-        };
+        let head = SegmentHead { first: 99, chain: Chain([3; 32]) };
         let bytes = segment_header(&head);
         assert_eq!(parse_segment_header(&bytes), Some(head));
         for at in 0..bytes.len() {

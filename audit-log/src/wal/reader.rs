@@ -6,9 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::frame::{
-    Chain, FRAME_HEADER, Parsed, SEGMENT_HEADER, parse_frame, parse_segment_header,
-};
+use super::frame::{Chain, FRAME_HEADER, Parsed, SEGMENT_HEADER, parse_frame, parse_segment_header};
 use crate::layout::{segment_first, wal_dir};
 
 /// Bytes that are read at a time.
@@ -26,11 +24,7 @@ pub(crate) enum WalReadError {
     },
     /// Damage to what had been acknowledged, or files that do not belong together.
     #[error("{} is damaged at byte {offset}: {what}", path.display())]
-    Damaged {
-        path: PathBuf,
-        offset: u64,
-        what: &'static str,
-    },
+    Damaged { path: PathBuf, offset: u64, what: &'static str },
 }
 
 /// An entry of the log.
@@ -67,10 +61,7 @@ pub(crate) struct WalPlace {
 /// The segments of a log's directory with the index of the first entry of each, in order.
 pub(crate) fn segments_in(dir: &Path) -> Result<Vec<(u64, PathBuf)>, WalReadError> {
     let wal = wal_dir(dir);
-    let failed = |source| WalReadError::Io {
-        path: wal.clone(),
-        source,
-    };
+    let failed = |source| WalReadError::Io { path: wal.clone(), source };
     let listing = match fs::read_dir(&wal) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listing => listing.map_err(failed)?,
@@ -89,21 +80,14 @@ pub(crate) fn segments_in(dir: &Path) -> Result<Vec<(u64, PathBuf)>, WalReadErro
 impl WalReader {
     /// Opens a segment at its first frame.
     pub(crate) fn open(path: &Path) -> Result<Self, WalReadError> {
-        let failed = |source| WalReadError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| WalReadError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
         let mut header = [0; SEGMENT_HEADER];
         let read = read_full(&file, &mut header, 0).map_err(failed)?;
         let head = header.get(..read).and_then(parse_segment_header);
         let head = head.filter(|head| segment_first(path) == Some(head.first));
         let Some(head) = head else {
-            return Err(WalReadError::Damaged {
-                path: path.to_owned(),
-                offset: 0,
-                what: "segment header",
-            });
+            return Err(WalReadError::Damaged { path: path.to_owned(), offset: 0, what: "segment header" });
         };
         Ok(Self {
             path: path.to_owned(),
@@ -133,12 +117,7 @@ impl WalReader {
 
     /// The place of the next frame.
     pub(crate) fn place(&self) -> WalPlace {
-        WalPlace {
-            path: self.path.clone(),
-            offset: self.offset,
-            next: self.next,
-            chain: self.chain,
-        }
+        WalPlace { path: self.path.clone(), offset: self.offset, next: self.next, chain: self.chain }
     }
 
     /// Goes back to a place.
@@ -183,10 +162,7 @@ impl WalReader {
                     if chain != frame.chain {
                         return Ok(None);
                     }
-                    let frame = Frame {
-                        index: next,
-                        leaf: frame.leaf.to_vec(),
-                    };
+                    let frame = Frame { index: next, leaf: frame.leaf.to_vec() };
                     self.offset += length as u64;
                     self.next += 1;
                     self.chain = chain;
@@ -203,11 +179,7 @@ impl WalReader {
     /// Corruption is a sound frame further on that was written when the missing one was already on
     /// stable storage. What else follows was never acknowledged as durable.
     pub(crate) fn check_tail(&mut self) -> Result<u64, WalReadError> {
-        let end = self
-            .file
-            .metadata()
-            .map_err(|source| self.io(source))?
-            .len();
+        let end = self.file.metadata().map_err(|source| self.io(source))?.len();
         let (mut at, mut torn) = (self.offset, 0_u64);
         while at < end {
             let (next, start) = (self.next, self.offset);
@@ -223,9 +195,7 @@ impl WalReader {
             }
             torn = at + 8 - start;
             let later = match parse_frame(bytes) {
-                Parsed::Short(more) if bytes.len() >= FRAME_HEADER => {
-                    parse_frame(self.bytes_at(at, more)?)
-                }
+                Parsed::Short(more) if bytes.len() >= FRAME_HEADER => parse_frame(self.bytes_at(at, more)?),
                 parsed => parsed,
             };
             if let Parsed::Frame(frame, length) = later {
@@ -249,25 +219,16 @@ impl WalReader {
 
     /// The error for damage at the place of the next frame.
     pub(crate) fn damaged(&self, what: &'static str) -> WalReadError {
-        WalReadError::Damaged {
-            path: self.path.clone(),
-            offset: self.offset,
-            what,
-        }
+        WalReadError::Damaged { path: self.path.clone(), offset: self.offset, what }
     }
 
     fn io(&self, source: io::Error) -> WalReadError {
-        WalReadError::Io {
-            path: self.path.clone(),
-            source,
-        }
+        WalReadError::Io { path: self.path.clone(), source }
     }
 
     /// The bytes from `offset` on: at least `need` of them unless the file ends before.
     fn bytes_at(&mut self, offset: u64, need: usize) -> Result<&[u8], WalReadError> {
-        let skip = offset
-            .checked_sub(self.buffer_start)
-            .and_then(|skip| usize::try_from(skip).ok());
+        let skip = offset.checked_sub(self.buffer_start).and_then(|skip| usize::try_from(skip).ok());
         let start = match skip {
             Some(skip) if skip <= self.buffer.len() && self.buffer.len() - skip >= need => skip,
             _ => {

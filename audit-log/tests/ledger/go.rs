@@ -46,16 +46,9 @@ async fn checkpoint_and_every_inclusion_proof_verify_with_go() {
         drop(ledger);
         let run = go_verify(&binary, &home.host(), &vkey);
         let out = String::from_utf8_lossy(&run.stdout);
-        assert!(
-            run.status.success(),
-            "{out}{}",
-            String::from_utf8_lossy(&run.stderr)
-        );
+        assert!(run.status.success(), "{out}{}", String::from_utf8_lossy(&run.stderr));
         let size = 2 * to;
-        assert!(
-            out.contains(&format!("entries={size} proofs={size}")),
-            "{out}"
-        );
+        assert!(out.contains(&format!("entries={size} proofs={size}")), "{out}");
     }
     // The same program refuses a log with one changed byte, and another key.
     let bundle = home.host().join("tile/entries/000");
@@ -64,9 +57,5 @@ async fn checkpoint_and_every_inclusion_proof_verify_with_go() {
     std::fs::write(&bundle, bytes).unwrap();
     assert!(!go_verify(&binary, &home.host(), &vkey).status.success());
     let other = audit_log::SigningKey::generate("aios.test/host").unwrap();
-    assert!(
-        !go_verify(&binary, &home.host(), other.verifier_key())
-            .status
-            .success()
-    );
+    assert!(!go_verify(&binary, &home.host(), other.verifier_key()).status.success());
 }

@@ -14,11 +14,7 @@ use crate::support::{Home, intent, outcome};
 const DIR: &str = "AIOS_TEST_KILL_DIR";
 
 fn config(durability: Durability) -> LedgerConfig {
-    LedgerConfig {
-        durability,
-        checkpoint_interval: Duration::from_millis(3),
-        ..Home::config()
-    }
+    LedgerConfig { durability, checkpoint_interval: Duration::from_millis(3), ..Home::config() }
 }
 
 /// The process that gets killed: it prints the index and the record id of what is acknowledged.
@@ -28,17 +24,9 @@ fn child() {
     let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else {
         return;
     };
-    let durability = if dir.join("os").exists() {
-        Durability::Os
-    } else {
-        Durability::Fsync
-    };
+    let durability = if dir.join("os").exists() { Durability::Os } else { Durability::Fsync };
     let key = audit_log::SigningKey::load(&dir.join("signing.key")).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
         let ledger = Ledger::open(&dir.join("host"), key, config(durability)).unwrap();
         let start = u32::try_from(ledger.recovery().entries).unwrap() * 100;
@@ -77,9 +65,7 @@ fn every_acknowledged_intent_survives_kill_9() {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let mut lines = BufReader::new(child.stdout.take().unwrap())
-                .lines()
-                .map(Result::unwrap);
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
             let mut parse = |line: String| {
                 let mut words = line.split(' ');
                 if words.next() == Some("acknowledged")
@@ -104,10 +90,7 @@ fn every_acknowledged_intent_survives_kill_9() {
         let log = SignedLog::open(&home.host(), &home.keys).unwrap();
         for (index, id) in &acknowledged {
             let leaf = String::from_utf8(log.leaf(*index).unwrap()).unwrap();
-            assert!(
-                leaf.contains(&format!("\"record\":\"{id}\"")),
-                "{index} {id}: {leaf}"
-            );
+            assert!(leaf.contains(&format!("\"record\":\"{id}\"")), "{index} {id}: {leaf}");
         }
     }
 }

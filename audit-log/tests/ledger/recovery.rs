@@ -21,10 +21,7 @@ fn frames(segment: &[u8]) -> Vec<usize> {
 }
 
 fn segment(home: &Home) -> std::path::PathBuf {
-    files(&home.host().join("wal"))
-        .into_iter()
-        .find(|p| p.extension().is_some_and(|e| e == "wal"))
-        .unwrap()
+    files(&home.host().join("wal")).into_iter().find(|p| p.extension().is_some_and(|e| e == "wal")).unwrap()
 }
 
 async fn crashed(calls_made: u32) -> Home {
@@ -42,29 +39,17 @@ async fn what_was_acknowledged_survives_a_crash_without_a_checkpoint() {
     let open = ledger.intent(intent(1000)).await.unwrap();
     let image = home.crash_image();
     let before = image.verify();
-    assert_eq!(
-        (before.verdict, before.size, before.unsigned_records),
-        (Verdict::Sound, 0, 801)
-    );
+    assert_eq!((before.verdict, before.size, before.unsigned_records), (Verdict::Sound, 0, 801));
     let again = image.open().unwrap();
     let recovery = again.recovery();
-    assert_eq!(
-        (recovery.entries, recovery.replayed, recovery.torn_bytes),
-        (801, 801, 0)
-    );
+    assert_eq!((recovery.entries, recovery.replayed, recovery.torn_bytes), (801, 801, 0));
     // It goes on where it ended.
     assert_eq!(calls(&again, 2000..2001).await, 802);
     again.close().await.unwrap();
     let report = image.verify();
     assert_eq!(report.verdict, Verdict::Sound, "{:?}", report.problems);
     assert_eq!(report.open_intents.len(), 1);
-    assert_eq!(
-        (
-            report.open_intents[0].record.as_str(),
-            report.open_intents[0].index
-        ),
-        ("r1000", 800)
-    );
+    assert_eq!((report.open_intents[0].record.as_str(), report.open_intents[0].index), ("r1000", 800));
     ledger.outcome(open, outcome(0)).await.unwrap();
 }
 
@@ -80,12 +65,7 @@ async fn a_log_goes_on_over_many_openings_and_sizes() {
         ledger.close().await.unwrap();
         drop(ledger);
         let report = home.verify();
-        assert_eq!(
-            (report.verdict, report.size),
-            (Verdict::Sound, size),
-            "{:?}",
-            report.problems
-        );
+        assert_eq!((report.verdict, report.size), (Verdict::Sound, size), "{:?}", report.problems);
     }
 }
 
@@ -103,18 +83,12 @@ async fn a_write_torn_at_any_byte_of_the_last_frame_is_dropped() {
         bytes[torn..].fill(0);
         bytes[torn] = !whole[torn];
         fs::write(segment(&home), &bytes).unwrap();
-        let ledger = home
-            .open()
-            .unwrap_or_else(|e| panic!("torn at {torn}: {e}"));
+        let ledger = home.open().unwrap_or_else(|e| panic!("torn at {torn}: {e}"));
         assert_eq!(ledger.recovery().entries, 5, "torn at {torn}");
         assert!(ledger.recovery().torn_bytes > 0);
         ledger.close().await.unwrap();
         let report = home.verify();
-        assert_eq!(
-            (report.verdict, report.open_intents.len()),
-            (Verdict::Sound, 1),
-            "torn at {torn}"
-        );
+        assert_eq!((report.verdict, report.open_intents.len()), (Verdict::Sound, 1), "torn at {torn}");
     }
 }
 
@@ -128,10 +102,7 @@ async fn damage_before_an_acknowledged_frame_refuses_to_start() {
         let mut bytes = whole.clone();
         bytes[byte] ^= 0x20;
         fs::write(segment(&home), &bytes).unwrap();
-        assert!(
-            matches!(home.open(), Err(OpenError::Wal { .. })),
-            "byte {byte}"
-        );
+        assert!(matches!(home.open(), Err(OpenError::Wal { .. })), "byte {byte}");
         assert_ne!(home.verify().verdict, Verdict::Sound, "byte {byte}");
     }
 }
@@ -153,10 +124,7 @@ async fn removed_files_refuse_to_start() {
         fs::remove_file(copy.host().join(&name)).unwrap();
         let opened = copy.open();
         assert!(
-            matches!(
-                opened,
-                Err(OpenError::NoCheckpoint(_) | OpenError::Missing(_) | OpenError::Wal { .. })
-            ),
+            matches!(opened, Err(OpenError::NoCheckpoint(_) | OpenError::Missing(_) | OpenError::Wal { .. })),
             "{}: {opened:?}",
             name.display()
         );
@@ -169,10 +137,7 @@ async fn another_key_refuses_to_start() {
     home.open().unwrap().close().await.unwrap();
     let other = SigningKey::generate("aios.test/host").unwrap();
     let opened = Ledger::open(&home.host(), other, Home::config());
-    assert!(
-        matches!(opened, Err(OpenError::Checkpoint { .. })),
-        "{opened:?}"
-    );
+    assert!(matches!(opened, Err(OpenError::Checkpoint { .. })), "{opened:?}");
 }
 
 #[tokio::test]
@@ -191,11 +156,7 @@ async fn a_tree_set_back_behind_its_write_ahead_log_is_noticed() {
     fs::remove_dir_all(old.host().join("wal")).unwrap();
     copy(&home.host().join("wal"), &old.host().join("wal"));
     let opened = old.open().unwrap();
-    assert_eq!(
-        opened.recovery().entries,
-        80,
-        "the write-ahead log brings the rest back"
-    );
+    assert_eq!(opened.recovery().entries, 80, "the write-ahead log brings the rest back");
     drop(opened);
     // The other way round, the write-ahead log ends before the tree.
     let mixed = home.crash_image();
@@ -215,11 +176,7 @@ async fn files_of_an_interrupted_run_do_no_harm() {
     ledger.close().await.unwrap();
     drop(ledger);
     fs::write(home.host().join("tmp").join("17"), b"half a tile").unwrap();
-    fs::write(
-        home.host().join("wal").join("spare-9.tmp"),
-        b"half a segment",
-    )
-    .unwrap();
+    fs::write(home.host().join("wal").join("spare-9.tmp"), b"half a segment").unwrap();
     // Tiles beyond the checkpoint, as a crash between tiles and checkpoint leaves them.
     fs::write(home.host().join("tile/0/000.p/21"), vec![7; 21 * 32]).unwrap();
     fs::write(home.host().join("tile/entries/000.p/21"), b"garbage").unwrap();
@@ -231,15 +188,7 @@ async fn files_of_an_interrupted_run_do_no_harm() {
     ledger.close().await.unwrap();
     drop((last, ledger));
     let report = home.verify();
-    assert_eq!(
-        (report.verdict, report.size),
-        (Verdict::Sound, 21),
-        "{:?}",
-        report.problems
-    );
+    assert_eq!((report.verdict, report.size), (Verdict::Sound, 21), "{:?}", report.problems);
     let log = SignedLog::open(&home.host(), &home.keys).unwrap();
-    log.inclusion_proof(20)
-        .unwrap()
-        .check(log.checkpoint().root, &log.leaf(20).unwrap())
-        .unwrap();
+    log.inclusion_proof(20).unwrap().check(log.checkpoint().root, &log.leaf(20).unwrap()).unwrap();
 }

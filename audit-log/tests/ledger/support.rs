@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use audit_log::verify::{Report, verify_dir};
 use audit_log::{
-    CallStatus, Correlation, Count, Coverage, Decision, IntentRecord, Ledger, LedgerConfig,
-    OpenError, OutcomeRecord, Pseudonym, SigningKey, Subject, UnixMillis, VerifierKeys, Word,
+    CallStatus, Correlation, Count, Coverage, Decision, IntentRecord, Ledger, LedgerConfig, OpenError, OutcomeRecord,
+    Pseudonym, SigningKey, Subject, UnixMillis, VerifierKeys, Word,
 };
 use tempfile::TempDir;
 use vocab::{ModelName, RecordId, TenantId, UpstreamName};
@@ -23,8 +23,7 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let key = SigningKey::load_or_generate(&dir.path().join("signing.key"), "aios.test/host")
-            .unwrap();
+        let key = SigningKey::load_or_generate(&dir.path().join("signing.key"), "aios.test/host").unwrap();
         let keys = VerifierKeys::parse(key.verifier_key()).unwrap();
         Self { dir, keys }
     }
@@ -38,11 +37,7 @@ impl Home {
     }
 
     pub(crate) fn config() -> LedgerConfig {
-        LedgerConfig {
-            checkpoint_interval: ON_CLOSE,
-            segment_bytes: 256 * 1024,
-            ..LedgerConfig::default()
-        }
+        LedgerConfig { checkpoint_interval: ON_CLOSE, segment_bytes: 256 * 1024, ..LedgerConfig::default() }
     }
 
     pub(crate) fn open(&self) -> Result<Ledger, OpenError> {
@@ -53,10 +48,7 @@ impl Home {
     pub(crate) fn crash_image(&self) -> Self {
         let dir = tempfile::tempdir().unwrap();
         copy(self.dir.path(), dir.path());
-        Self {
-            dir,
-            keys: self.keys.clone(),
-        }
+        Self { dir, keys: self.keys.clone() }
     }
 
     pub(crate) fn verify(&self) -> Report {
@@ -119,10 +111,7 @@ pub(crate) fn intent(n: u32) -> IntentRecord {
         },
         coverage: [
             (word("messages.0.content"), Coverage::Scanned),
-            (
-                word("messages.1.image"),
-                Coverage::ExemptBy(word("images-ok")),
-            ),
+            (word("messages.1.image"), Coverage::ExemptBy(word("images-ok"))),
         ]
         .into(),
         labels: [(word("email"), Count::from(2_u32))].into(),

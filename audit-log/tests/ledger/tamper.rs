@@ -36,30 +36,15 @@ async fn every_flipped_byte_is_caught() {
             bad[at] ^= 1 << (at % 8);
             fs::write(&path, &bad).unwrap();
             let report = home.verify();
-            assert_eq!(
-                report.verdict,
-                Verdict::Tampered,
-                "{} byte {at}: {report:?}",
-                name.display()
-            );
+            assert_eq!(report.verdict, Verdict::Tampered, "{} byte {at}: {report:?}", name.display());
             flips += 1;
         }
         for bad in [&good[..good.len() - 1], &[&good[..], b"\0"].concat()] {
             fs::write(&path, bad).unwrap();
-            assert_eq!(
-                home.verify().verdict,
-                Verdict::Tampered,
-                "{} length",
-                name.display()
-            );
+            assert_eq!(home.verify().verdict, Verdict::Tampered, "{} length", name.display());
         }
         fs::remove_file(&path).unwrap();
-        assert_eq!(
-            home.verify().verdict,
-            Verdict::Incomplete,
-            "{} removed",
-            name.display()
-        );
+        assert_eq!(home.verify().verdict, Verdict::Incomplete, "{} removed", name.display());
         fs::write(&path, &good).unwrap();
     }
     assert!(flips > 900, "{flips}");
@@ -85,33 +70,19 @@ async fn superseded_partial_tiles_are_checked_too() {
     }
     let report = home.verify();
     assert_eq!(report.verdict, Verdict::Sound);
-    assert!(
-        report
-            .checked
-            .iter()
-            .any(|c| c.what == "superseded partial tiles" && c.count >= 2),
-        "{report:?}"
-    );
+    assert!(report.checked.iter().any(|c| c.what == "superseded partial tiles" && c.count >= 2), "{report:?}");
 }
 
 #[tokio::test]
 async fn entries_that_are_swapped_consistently_still_miss_the_root() {
     let home = closed(10).await;
     fs::remove_dir_all(home.host().join("wal")).unwrap();
-    let (tile, bundle) = (
-        home.host().join("tile/0/000.p/20"),
-        home.host().join("tile/entries/000.p/20"),
-    );
+    let (tile, bundle) = (home.host().join("tile/0/000.p/20"), home.host().join("tile/entries/000.p/20"));
     // Swap two neighbouring entries, in the bundle and in the tile.
     let bytes = fs::read(&bundle).unwrap();
     let length = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]])) + 2;
     let (first, second) = (length(0), length(length(0)));
-    let swapped = [
-        &bytes[first..first + second],
-        &bytes[..first],
-        &bytes[first + second..],
-    ]
-    .concat();
+    let swapped = [&bytes[first..first + second], &bytes[..first], &bytes[first + second..]].concat();
     fs::write(&bundle, swapped).unwrap();
     let mut hashes = fs::read(&tile).unwrap();
     let (left, right) = hashes.split_at_mut(32);
@@ -119,13 +90,7 @@ async fn entries_that_are_swapped_consistently_still_miss_the_root() {
     fs::write(&tile, hashes).unwrap();
     let report = home.verify();
     assert_eq!(report.verdict, Verdict::Tampered);
-    assert!(
-        report
-            .problems
-            .iter()
-            .any(|p| p.what.contains("signed root")),
-        "{report:?}"
-    );
+    assert!(report.problems.iter().any(|p| p.what.contains("signed root")), "{report:?}");
 }
 
 #[tokio::test]
@@ -133,12 +98,7 @@ async fn a_changed_write_ahead_log_is_caught() {
     let home = closed(10).await;
     let sound = home.verify();
     assert_eq!(sound.verdict, Verdict::Sound);
-    assert!(
-        sound
-            .checked
-            .iter()
-            .any(|c| c.what.starts_with("entries of the write-ahead log") && c.count == 20)
-    );
+    assert!(sound.checked.iter().any(|c| c.what.starts_with("entries of the write-ahead log") && c.count == 20));
     let other = Home::new();
     let ledger = other.open().unwrap();
     calls(&ledger, 50..60).await;
@@ -153,13 +113,7 @@ async fn a_changed_write_ahead_log_is_caught() {
 #[tokio::test]
 async fn without_the_right_key_nothing_is_sound() {
     let home = closed(3).await;
-    let verify = |text: &str| -> Report {
-        verify_dir(
-            &home.host(),
-            &VerifierKeys::parse(text).unwrap(),
-            &mut |_| {},
-        )
-    };
+    let verify = |text: &str| -> Report { verify_dir(&home.host(), &VerifierKeys::parse(text).unwrap(), &mut |_| {}) };
     let other = SigningKey::generate("aios.test/host").unwrap();
     for text in [other.verifier_key(), ""] {
         let report = verify(text);

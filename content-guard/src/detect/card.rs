@@ -18,10 +18,7 @@ pub(super) fn find(view: &[u8], stretch: &Range<usize>, spans: &mut Vec<Span>) {
     while let Some(start) = next_digit(view, position).filter(|s| stretch.contains(s)) {
         position = match number_end(view, start) {
             Some(end) => {
-                spans.push(Span {
-                    label: Label::Card,
-                    range: start..end,
-                });
+                spans.push(Span { label: Label::Card, range: start..end });
                 end
             }
             None => digits_end(view, start),
@@ -32,8 +29,7 @@ pub(super) fn find(view: &[u8], stretch: &Range<usize>, spans: &mut Vec<Span>) {
 /// The end of the longest card number that starts at the group of digits at `start`.
 fn number_end(view: &[u8], start: usize) -> Option<usize> {
     let ahead = before(view, start);
-    let fraction =
-        matches!(ahead, b'.' | b',') && before(view, start.saturating_sub(1)).is_ascii_digit();
+    let fraction = matches!(ahead, b'.' | b',') && before(view, start.saturating_sub(1)).is_ascii_digit();
     if is_word(ahead) || fraction {
         return None;
     }
@@ -64,12 +60,8 @@ fn ends_here(view: &[u8], end: usize) -> bool {
 }
 
 fn skip_separators(view: &[u8], from: usize) -> usize {
-    let run = view.get(from..).map_or(0, |v| {
-        v.iter()
-            .take(MAX_SEPARATORS)
-            .take_while(|b| matches!(b, b' ' | b'-'))
-            .count()
-    });
+    let run =
+        view.get(from..).map_or(0, |v| v.iter().take(MAX_SEPARATORS).take_while(|b| matches!(b, b' ' | b'-')).count());
     from.saturating_add(run)
 }
 
@@ -81,11 +73,7 @@ pub(crate) fn luhn(digits: &[u8]) -> bool {
         .enumerate()
         .map(|(i, d)| {
             let d = u32::from(*d);
-            if i % 2 == 0 {
-                d
-            } else {
-                d.saturating_mul(2) / 10 + d.saturating_mul(2) % 10
-            }
+            if i % 2 == 0 { d } else { d.saturating_mul(2) / 10 + d.saturating_mul(2) % 10 }
         })
         .sum();
     sum.is_multiple_of(10)
@@ -94,9 +82,7 @@ pub(crate) fn luhn(digits: &[u8]) -> bool {
 /// Whether an issuer gives out numbers with this prefix and of this length.
 fn is_issued(digits: &[u8]) -> bool {
     let prefix = |length: usize| {
-        digits.iter().take(length).fold(0_u32, |sum, d| {
-            sum.saturating_mul(10).saturating_add(u32::from(*d))
-        })
+        digits.iter().take(length).fold(0_u32, |sum, d| sum.saturating_mul(10).saturating_add(u32::from(*d)))
     };
     let length = digits.len();
     match prefix(4) {
@@ -104,22 +90,9 @@ fn is_issued(digits: &[u8]) -> bool {
         2221..=2720 | 5100..=5599 => length == 16,     // Mastercard
         3400..=3499 | 3700..=3799 => length == 15,     // American Express
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => (14..=19).contains(&length), // Diners Club
-        3528..=3589 => (16..=19).contains(&length),                                    // JCB
-        2200..=2204 => (16..=19).contains(&length),                                    // Mir
-        5018
-        | 5020
-        | 5038
-        | 5612
-        | 5893
-        | 6304
-        | 6390
-        | 6703
-        | 6706
-        | 6709
-        | 6759
-        | 6761..=6763
-        | 6767
-        | 6771 => {
+        3528..=3589 => (16..=19).contains(&length),    // JCB
+        2200..=2204 => (16..=19).contains(&length),    // Mir
+        5018 | 5020 | 5038 | 5612 | 5893 | 6304 | 6390 | 6703 | 6706 | 6709 | 6759 | 6761..=6763 | 6767 | 6771 => {
             (13..=19).contains(&length) // Maestro
         }
         6011 | 6440..=6599 => (16..=19).contains(&length), // Discover, RuPay, Elo, Verve

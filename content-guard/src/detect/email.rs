@@ -20,10 +20,7 @@ pub(super) fn find(view: &[u8], spans: &mut Vec<Span>) {
         let Some(end) = domain_end(view, sign.saturating_add(1)) else {
             continue;
         };
-        spans.push(Span {
-            label: Label::Email,
-            range: start..end,
-        });
+        spans.push(Span { label: Label::Email, range: start..end });
     }
 }
 
@@ -39,11 +36,7 @@ fn local_start(view: &[u8], sign: usize) -> Option<usize> {
 
 fn domain_end(view: &[u8], start: usize) -> Option<usize> {
     let rest = view.get(start..)?;
-    let length = rest
-        .iter()
-        .take(DOMAIN_MAX)
-        .take_while(|b| is_domain(**b))
-        .count();
+    let length = rest.iter().take(DOMAIN_MAX).take_while(|b| is_domain(**b)).count();
     let mut domain = rest.get(..length)?;
     while let [head @ .., b'.' | b'-' | b'_'] = domain {
         domain = head;
@@ -71,25 +64,17 @@ fn domain_end(view: &[u8], start: usize) -> Option<usize> {
 /// `18.2` of `package@18.2.0-beta.rc`: two numbers at the head make a version, not a domain.
 fn is_version(head: &[u8]) -> bool {
     let mut labels = head.split(|b| *b == b'.');
-    let numeric = |label: Option<&[u8]>| {
-        label.is_some_and(|l| !l.is_empty() && l.iter().all(u8::is_ascii_digit))
-    };
+    let numeric = |label: Option<&[u8]>| label.is_some_and(|l| !l.is_empty() && l.iter().all(u8::is_ascii_digit));
     numeric(labels.next()) && numeric(labels.next())
 }
 
 /// The length of a top-level domain at the head of a label. What follows without a space, such as a
 /// digit, is not of the address.
 fn top_level(label: &[u8]) -> Option<usize> {
-    if label
-        .get(..4)
-        .is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"))
-    {
+    if label.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--")) {
         return Some(label.len());
     }
-    let letters = label
-        .iter()
-        .take_while(|b| b.is_ascii_alphabetic() || **b == LETTER)
-        .count();
+    let letters = label.iter().take_while(|b| b.is_ascii_alphabetic() || **b == LETTER).count();
     (letters >= 2).then_some(letters)
 }
 

@@ -8,10 +8,7 @@ use std::ops::Range;
 /// The account number whose check digits are at `digit`.
 pub(super) fn account(view: &[u8], digit: usize) -> Option<Range<usize>> {
     let start = digit.checked_sub(2)?;
-    let country = [
-        at(view, start).to_ascii_uppercase(),
-        at(view, start.saturating_add(1)).to_ascii_uppercase(),
-    ];
+    let country = [at(view, start).to_ascii_uppercase(), at(view, start.saturating_add(1)).to_ascii_uppercase()];
     if !country.iter().all(u8::is_ascii_uppercase) || is_word(before(view, start)) {
         return None;
     }
@@ -22,16 +19,12 @@ pub(super) fn account(view: &[u8], digit: usize) -> Option<Range<usize>> {
         let byte = at(view, position);
         if byte.is_ascii_alphanumeric() {
             account.push(byte.to_ascii_uppercase());
-        } else if !matches!(byte, b' ' | b'-')
-            || !at(view, position.saturating_add(1)).is_ascii_alphanumeric()
-        {
+        } else if !matches!(byte, b' ' | b'-') || !at(view, position.saturating_add(1)).is_ascii_alphanumeric() {
             return None;
         }
         position = position.saturating_add(1);
     }
-    let checked = account
-        .get(2..4)
-        .is_some_and(|check| check.iter().all(u8::is_ascii_digit));
+    let checked = account.get(2..4).is_some_and(|check| check.iter().all(u8::is_ascii_digit));
     (checked && !is_word(at(view, position)) && remainder(&account) == 1).then_some(start..position)
 }
 

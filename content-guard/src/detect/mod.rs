@@ -32,10 +32,7 @@ pub(crate) fn find(view: &[u8], wanted: LabelSet, spans: &mut Vec<Span>) {
             && let Some(range) = iban::account(view, start)
         {
             position = range.end;
-            spans.push(Span {
-                label: Label::Iban,
-                range,
-            });
+            spans.push(Span { label: Label::Iban, range });
             continue;
         }
         let stretch = Stretch::at(view, start);
@@ -66,10 +63,7 @@ struct Stretch {
 
 impl Stretch {
     fn at(view: &[u8], start: usize) -> Self {
-        let mut stretch = Self {
-            range: start..start,
-            digits: 0,
-        };
+        let mut stretch = Self { range: start..start, digits: 0 };
         for (position, byte) in view.iter().enumerate().skip(start) {
             if byte.is_ascii_digit() {
                 stretch.digits = stretch.digits.saturating_add(1);
@@ -93,10 +87,7 @@ pub(crate) fn next_digit(view: &[u8], from: usize) -> Option<usize> {
     let mut rest = view.get(from..)?;
     // Whole blocks without a digit are passed over without a branch a byte.
     while let Some((block, tail)) = rest.split_at_checked(BLOCK) {
-        if block
-            .iter()
-            .fold(false, |found, b| found | b.is_ascii_digit())
-        {
+        if block.iter().fold(false, |found, b| found | b.is_ascii_digit()) {
             break;
         }
         rest = tail;
@@ -107,8 +98,6 @@ pub(crate) fn next_digit(view: &[u8], from: usize) -> Option<usize> {
 
 /// The end of the run of digits that starts at a position.
 pub(crate) fn digits_end(view: &[u8], from: usize) -> usize {
-    let run = view
-        .get(from..)
-        .map_or(0, |v| v.iter().take_while(|b| b.is_ascii_digit()).count());
+    let run = view.get(from..).map_or(0, |v| v.iter().take_while(|b| b.is_ascii_digit()).count());
     from.saturating_add(run)
 }

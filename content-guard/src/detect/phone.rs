@@ -22,12 +22,7 @@ const MAX_SINGLES: usize = 2;
 
 /// Reports the telephone numbers of a stretch of digits and separators, outside of what other detectors
 /// claimed. The claims are in order.
-pub(super) fn find(
-    view: &[u8],
-    stretch: &Range<usize>,
-    claimed: &[Range<usize>],
-    spans: &mut Vec<Span>,
-) {
+pub(super) fn find(view: &[u8], stretch: &Range<usize>, claimed: &[Range<usize>], spans: &mut Vec<Span>) {
     let mut position = stretch.start;
     let passed = claimed.partition_point(|c| c.end <= stretch.start);
     let mut claimed = claimed.get(passed..).unwrap_or_default().iter().peekable();
@@ -40,10 +35,7 @@ pub(super) fn find(
             position = digits_end(view, digit);
         } else if let Some(range) = Run::read(view, digit, limit).number(digit == stretch.start) {
             position = range.end;
-            spans.push(Span {
-                label: Label::Phone,
-                range,
-            });
+            spans.push(Span { label: Label::Phone, range });
         } else {
             position = digits_end(view, digit);
         }
@@ -60,8 +52,8 @@ fn may_start(view: &[u8], digit: usize) -> bool {
         _ => length == 3,
     };
     // As `Run::is_bound` says, a number that hangs on digits before it is none.
-    let hangs = matches!(before(view, digit), b'-' | b'.' | b'/')
-        && before(view, digit.saturating_sub(1)).is_ascii_digit();
+    let hangs =
+        matches!(before(view, digit), b'-' | b'.' | b'/') && before(view, digit.saturating_sub(1)).is_ascii_digit();
     match before(view, digit) {
         b'+' | b'(' => true,
         _ => shape && (!hangs || at(view, digit.saturating_add(1)) == b'0'),
@@ -89,20 +81,9 @@ impl<'v> Run<'v> {
         let sign = if plus { digit.saturating_sub(1) } else { digit };
         let open = before(view, sign) == b'(';
         let start = if open { sign.saturating_sub(1) } else { sign };
-        let (groups, digits) = (
-            Vec::with_capacity(MAX_GROUPS),
-            Vec::with_capacity(2 * MAX_DIGITS),
-        );
+        let (groups, digits) = (Vec::with_capacity(MAX_GROUPS), Vec::with_capacity(2 * MAX_DIGITS));
         let counts = [0; MAX_GROUPS];
-        let mut run = Self {
-            view,
-            groups,
-            digits,
-            counts,
-            plus,
-            bracketed: false,
-            start,
-        };
+        let mut run = Self { view, groups, digits, counts, plus, bracketed: false, start };
         let abroad = plus || view.get(digit..).is_some_and(|v| v.starts_with(b"00"));
         let (mut position, mut singles) = (digit, 0);
         loop {
@@ -113,8 +94,7 @@ impl<'v> Run<'v> {
                 break;
             }
             if !(abroad && !run.groups.is_empty() && is_trunk_zero(view, &group)) {
-                run.digits
-                    .extend_from_slice(view.get(group.clone()).unwrap_or_default());
+                run.digits.extend_from_slice(view.get(group.clone()).unwrap_or_default());
             }
             if let Some(count) = run.counts.get_mut(run.groups.len()) {
                 *count = run.digits.len();
@@ -143,9 +123,7 @@ impl<'v> Run<'v> {
         let bound = self.is_bound();
         (1..=self.groups.len()).rev().find_map(|count| {
             let groups = self.groups.get(..count)?;
-            let digits = self
-                .digits
-                .get(..*self.counts.get(count.checked_sub(1)?)?)?;
+            let digits = self.digits.get(..*self.counts.get(count.checked_sub(1)?)?)?;
             let end = groups.last()?.end;
             let accepted = self.ends_at(end)
                 && (self.international(groups, digits)
@@ -176,18 +154,13 @@ impl<'v> Run<'v> {
         if let Some(domestic) = number.strip_prefix(b"1") {
             return is_north_american(domestic);
         }
-        let head = number
-            .iter()
-            .take(3)
-            .fold(0, |sum, d| sum * 10 + u32::from(d.saturating_sub(b'0')));
+        let head = number.iter().take(3).fold(0, |sum, d| sum * 10 + u32::from(d.saturating_sub(b'0')));
         country_code_digits(head).is_some()
     }
 
     /// What counts where a word says that a telephone number follows.
     fn is_any(&self, groups: &[Range<usize>], digits: &[u8]) -> bool {
-        let address = groups.len() == 4
-            && self.parted_by(groups, b".")
-            && groups.iter().all(|g| g.len() <= 3);
+        let address = groups.len() == 4 && self.parted_by(groups, b".") && groups.iter().all(|g| g.len() <= 3);
         (MIN_DIGITS..=15).contains(&digits.len()) && !address
     }
 
@@ -233,9 +206,7 @@ impl<'v> Run<'v> {
 
     fn parted_by(&self, groups: &[Range<usize>], separators: &[u8]) -> bool {
         groups.iter().zip(groups.iter().skip(1)).all(|(one, two)| {
-            self.view
-                .get(one.end..two.start)
-                .is_some_and(|s| s.iter().all(|b| separators.contains(b)))
+            self.view.get(one.end..two.start).is_some_and(|s| s.iter().all(|b| separators.contains(b)))
         })
     }
 }
@@ -250,21 +221,12 @@ fn is_trunk_zero(view: &[u8], group: &Range<usize>) -> bool {
 
 /// Area code and exchange start with 2 to 9.
 fn is_north_american(digits: &[u8]) -> bool {
-    let from_two = |position: usize| {
-        digits
-            .get(position)
-            .is_some_and(|d| (b'2'..=b'9').contains(d))
-    };
+    let from_two = |position: usize| digits.get(position).is_some_and(|d| (b'2'..=b'9').contains(d));
     digits.len() == 10 && from_two(0) && from_two(3)
 }
 
 fn skip_separators(view: &[u8], from: usize) -> usize {
-    let run = view.get(from..).map_or(0, |v| {
-        v.iter()
-            .take(MAX_SEPARATORS)
-            .take_while(|b| is_separator(**b))
-            .count()
-    });
+    let run = view.get(from..).map_or(0, |v| v.iter().take(MAX_SEPARATORS).take_while(|b| is_separator(**b)).count());
     from.saturating_add(run)
 }
 
@@ -277,10 +239,7 @@ fn is_dated(view: &[u8], groups: &[Range<usize>]) -> bool {
     let alike = first == second && matches!(first, Some(b"-" | b"/" | b"."));
     // Five pairs with one separator are a French number, however they start.
     let pairs = groups.len() == 5 && groups.iter().all(|g| g.len() == 2);
-    let shape = matches!(
-        (one.len(), two.len(), three.len()),
-        (1 | 2, 1 | 2, 2 | 4) | (4, 1 | 2, 1 | 2)
-    );
+    let shape = matches!((one.len(), two.len(), three.len()), (1 | 2, 1 | 2, 2 | 4) | (4, 1 | 2, 1 | 2));
     alike && shape && !pairs
 }
 
@@ -307,20 +266,12 @@ const NAME_WINDOW: usize = 32;
 
 /// A name of a telephone number stands before the position, with no digit or line end between.
 fn named_before(view: &[u8], position: usize) -> bool {
-    let window = view
-        .get(position.saturating_sub(NAME_WINDOW)..position)
-        .unwrap_or_default();
-    let line = window
-        .iter()
-        .rposition(|b| b.is_ascii_digit() || *b == b'\n')
-        .map_or(0, |p| p.saturating_add(1));
+    let window = view.get(position.saturating_sub(NAME_WINDOW)..position).unwrap_or_default();
+    let line = window.iter().rposition(|b| b.is_ascii_digit() || *b == b'\n').map_or(0, |p| p.saturating_add(1));
     let near = window.get(line..).unwrap_or_default();
     near.split(|b| !is_word(*b)).any(|word| {
         NAMES.iter().any(|name| {
-            let tail = word
-                .len()
-                .checked_sub(name.len())
-                .and_then(|from| word.get(from..));
+            let tail = word.len().checked_sub(name.len()).and_then(|from| word.get(from..));
             let whole = *name == b"phone" || word.len() == name.len();
             whole && tail.is_some_and(|t| t.eq_ignore_ascii_case(name))
         })

@@ -39,12 +39,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<Node>, JsonError> {
     if u32::try_from(body.len()).is_err() {
         return Err(JsonError::TooLong);
     }
-    let mut parser = Parser {
-        body,
-        position: 0,
-        depth: 0,
-        nodes: Vec::with_capacity(body.len() / 24 + 8),
-    };
+    let mut parser = Parser { body, position: 0, depth: 0, nodes: Vec::with_capacity(body.len() / 24 + 8) };
     parser.skip_space();
     parser.value()?;
     parser.skip_space();
@@ -77,11 +72,7 @@ impl Parser<'_> {
     }
 
     fn unexpected(&self) -> JsonError {
-        if self.position < self.body.len() {
-            JsonError::Syntax(self.position)
-        } else {
-            JsonError::Truncated
-        }
+        if self.position < self.body.len() { JsonError::Syntax(self.position) } else { JsonError::Truncated }
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
@@ -108,12 +99,7 @@ impl Parser<'_> {
     fn open(&mut self, kind: Kind) -> Result<usize, JsonError> {
         let index = self.nodes.len();
         let start = u32::try_from(self.position).map_err(|_| JsonError::TooLong)?;
-        self.nodes.push(Node {
-            kind,
-            start,
-            end: start,
-            next: 0,
-        });
+        self.nodes.push(Node { kind, start, end: start, next: 0 });
         Ok(index)
     }
 
@@ -238,9 +224,5 @@ impl Parser<'_> {
 fn control(text: &[u8]) -> Option<usize> {
     // The usual answer, none, is found without a branch a byte.
     let any = text.iter().fold(false, |found, b| found | (*b < 0x20));
-    if any {
-        text.iter().position(|b| *b < 0x20)
-    } else {
-        None
-    }
+    if any { text.iter().position(|b| *b < 0x20) } else { None }
 }

@@ -28,10 +28,7 @@ pub(super) fn unescape(inside: &str) -> Cow<'_, str> {
     let bytes = inside.as_bytes();
     let mut out = String::with_capacity(inside.len());
     let mut copied = 0;
-    while let Some(slash) = bytes
-        .get(copied..)
-        .and_then(|rest| memchr::memchr(b'\\', rest))
-    {
+    while let Some(slash) = bytes.get(copied..).and_then(|rest| memchr::memchr(b'\\', rest)) {
         let slash = copied.saturating_add(slash);
         out.push_str(inside.get(copied..slash).unwrap_or_default());
         let Some((character, length)) = bytes.get(slash..).and_then(escape) else {
@@ -88,7 +85,5 @@ pub(super) fn bad_escape(bytes: &[u8], string: usize, position: usize) -> JsonEr
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0_u32, |sum, b| {
-        Some((sum << 4) | char::from(*b).to_digit(16)?)
-    })
+    digits.iter().try_fold(0_u32, |sum, b| Some((sum << 4) | char::from(*b).to_digit(16)?))
 }

@@ -65,10 +65,7 @@ impl Document {
     /// The outermost value.
     #[must_use]
     pub const fn root(&self) -> Value<'_> {
-        Value {
-            document: self,
-            index: 0,
-        }
+        Value { document: self, index: 0 }
     }
 
     /// The body as it came.
@@ -79,17 +76,11 @@ impl Document {
 
     /// Every value and key, in the order of the body.
     pub fn values(&self) -> impl Iterator<Item = Value<'_>> {
-        (0..self.nodes.len()).map(|index| Value {
-            document: self,
-            index,
-        })
+        (0..self.nodes.len()).map(|index| Value { document: self, index })
     }
 
     pub(crate) fn value(&self, index: usize) -> Option<Value<'_>> {
-        (index < self.nodes.len()).then_some(Value {
-            document: self,
-            index,
-        })
+        (index < self.nodes.len()).then_some(Value { document: self, index })
     }
 
     fn refuse_duplicates(&self) -> Result<(), JsonError> {
@@ -121,12 +112,7 @@ pub struct Value<'d> {
 
 impl<'d> Value<'d> {
     fn node(&self) -> Node {
-        let none = Node {
-            kind: Kind::Null,
-            start: 0,
-            end: 0,
-            next: 0,
-        };
+        let none = Node { kind: Kind::Null, start: 0, end: 0, next: 0 };
         self.document.nodes.get(self.index).copied().unwrap_or(none)
     }
 
@@ -171,21 +157,13 @@ impl<'d> Value<'d> {
     /// A number that is a whole one from 0 on and small enough.
     #[must_use]
     pub fn whole(&self) -> Option<u64> {
-        if self.kind() == Kind::Number {
-            self.raw().parse().ok()
-        } else {
-            None
-        }
+        if self.kind() == Kind::Number { self.raw().parse().ok() } else { None }
     }
 
     /// `true` or `false`.
     #[must_use]
     pub fn truth(&self) -> Option<bool> {
-        if self.kind() == Kind::Bool {
-            Some(self.raw() == "true")
-        } else {
-            None
-        }
+        if self.kind() == Kind::Bool { Some(self.raw() == "true") } else { None }
     }
 
     /// The keys and values of an object; nothing for other kinds.
@@ -202,9 +180,7 @@ impl<'d> Value<'d> {
     /// The value of a key of an object.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Self> {
-        self.members()
-            .find(|(k, _)| k.text().as_deref() == Some(key))
-            .map(|(_, value)| value)
+        self.members().find(|(k, _)| k.text().as_deref() == Some(key)).map(|(_, value)| value)
     }
 
     /// The positions of the value and of all within it, in the order of [`Document::values`].
@@ -218,11 +194,7 @@ impl<'d> Value<'d> {
 
     fn children(&self, kind: Kind) -> impl Iterator<Item = Self> + use<'d> {
         let document = self.document;
-        let behind = if self.kind() == kind {
-            self.behind()
-        } else {
-            0
-        };
+        let behind = if self.kind() == kind { self.behind() } else { 0 };
         let mut index = self.index.saturating_add(1);
         core::iter::from_fn(move || {
             let child = (index < behind).then_some(Self { document, index })?;

@@ -22,9 +22,7 @@ fn same(value: Value<'_>, other: &serde_json::Value) -> bool {
         serde_json::Value::Object(members) => {
             value.kind() == Kind::Object
                 && value.members().count() == members.len()
-                && members
-                    .iter()
-                    .all(|(key, two)| value.get(key).is_some_and(|one| same(one, two)))
+                && members.iter().all(|(key, two)| value.get(key).is_some_and(|one| same(one, two)))
         }
     }
 }
@@ -91,8 +89,5 @@ fn ambiguous_or_broken_bodies_are_refused_by_name() {
     ] {
         assert_eq!(read(text).err(), Some(wanted), "{text}");
     }
-    assert_eq!(
-        Document::parse(Bytes::from_static(b"{\"a\":\"\xff\"}")).err(),
-        Some(JsonError::NotUtf8(6))
-    );
+    assert_eq!(Document::parse(Bytes::from_static(b"{\"a\":\"\xff\"}")).err(), Some(JsonError::NotUtf8(6)));
 }

@@ -1,8 +1,6 @@
 //! Pseudonymise, stream in any pieces, restore: the text as it was.
 
-use content_guard::{
-    LabelSet, PseudonymMap, Pseudonymiser, Restorer, Scanner, StreamRestorer, Syntax, guard_text,
-};
+use content_guard::{LabelSet, PseudonymMap, Pseudonymiser, Restorer, Scanner, StreamRestorer, Syntax, guard_text};
 use proptest::prelude::*;
 use std::sync::Arc;
 use vocab::Plain;
@@ -13,13 +11,7 @@ pub(crate) fn pseudonymiser() -> Pseudonymiser {
 
 fn guarded(text: &str) -> (String, PseudonymMap) {
     let mut map = PseudonymMap::new();
-    let guarded = guard_text(
-        &Scanner::standard(),
-        text,
-        LabelSet::all(),
-        &pseudonymiser(),
-        &mut map,
-    );
+    let guarded = guard_text(&Scanner::standard(), text, LabelSet::all(), &pseudonymiser(), &mut map);
     (guarded.into_content(), map)
 }
 
@@ -113,29 +105,15 @@ proptest! {
 fn what_a_model_does_to_a_token_does_not_break_it() {
     let (sent, map) = guarded("alice@example.com");
     let restorer = Restorer::new(map);
-    assert_eq!(
-        restorer.restore(&sent.to_uppercase(), Syntax::Text),
-        "alice@example.com"
-    );
-    for (value, cut) in [
-        ("4111111111111111", 4),
-        ("+49 170 1234567", 3),
-        ("DE89370400440532013000", 4),
-    ] {
+    assert_eq!(restorer.restore(&sent.to_uppercase(), Syntax::Text), "alice@example.com");
+    for (value, cut) in [("4111111111111111", 4), ("+49 170 1234567", 3), ("DE89370400440532013000", 4)] {
         let (sent, map) = guarded(value);
         let restorer = Restorer::new(map);
         for separator in [" ", "-", "\u{a0}", "\u{202f}"] {
-            let grouped: Vec<String> = sent
-                .as_bytes()
-                .chunks(cut)
-                .map(|c| String::from_utf8(c.to_vec()).unwrap())
-                .collect();
+            let grouped: Vec<String> =
+                sent.as_bytes().chunks(cut).map(|c| String::from_utf8(c.to_vec()).unwrap()).collect();
             let text = format!("is {}.", grouped.join(separator));
-            assert_eq!(
-                restorer.restore(&text, Syntax::Text),
-                format!("is {value}."),
-                "{separator:?}"
-            );
+            assert_eq!(restorer.restore(&text, Syntax::Text), format!("is {value}."), "{separator:?}");
         }
     }
 }
@@ -146,10 +124,7 @@ fn a_bare_card_number_in_arguments_stays_a_number() {
     let tokens: Vec<&str> = sent.split([' ', ',']).filter(|w| w.len() > 10).collect();
     let restorer = Restorer::new(map);
     let arguments = format!("{{\"card\":{},\"s\":\"{}\"}}", tokens[0], tokens[1]);
-    assert_eq!(
-        restorer.restore(&arguments, Syntax::Json),
-        "{\"card\":4111111111111111,\"s\":\"+49 170 1234567\"}"
-    );
+    assert_eq!(restorer.restore(&arguments, Syntax::Json), "{\"card\":4111111111111111,\"s\":\"+49 170 1234567\"}");
 }
 
 #[test]
@@ -167,11 +142,7 @@ fn only_a_possible_head_of_a_token_is_held_back() {
     assert!(!stream.is_holding());
     assert_eq!(stream.push(&format!("ask {}", &sent[..5])), "ask ");
     assert!(stream.is_holding());
-    assert_eq!(
-        stream.push(&sent[5..]),
-        "alice@example.com",
-        "complete tokens wait for nothing"
-    );
+    assert_eq!(stream.push(&sent[5..]), "alice@example.com", "complete tokens wait for nothing");
     assert!(!stream.is_holding());
     let start = &sent[..3];
     assert_eq!(stream.push(start), "");
@@ -187,13 +158,7 @@ fn many_ways_of_writing_one_value_stay_cheap() {
             let name: String = "abcdefghijklmnop"
                 .chars()
                 .enumerate()
-                .map(|(bit, c)| {
-                    if i >> bit & 1 == 1 {
-                        c.to_ascii_uppercase()
-                    } else {
-                        c
-                    }
-                })
+                .map(|(bit, c)| if i >> bit & 1 == 1 { c.to_ascii_uppercase() } else { c })
                 .collect();
             format!("{name}@example.com ")
         })

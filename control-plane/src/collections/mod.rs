@@ -16,8 +16,8 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use vocab::{CollectionName, PrincipalId, TenantId, UpstreamName};
 
 pub use types::{
-    Advance, CollectionKey, CollectionRow, CollectionSpec, CollectionState, Creation, Distance,
-    Mode, PhysicalName, UnknownWord,
+    Advance, CollectionKey, CollectionRow, CollectionSpec, CollectionState, Creation, Distance, Mode, PhysicalName,
+    UnknownWord,
 };
 
 const TABLE: &str = "collections";
@@ -59,10 +59,7 @@ impl Store {
         .await
         .map_err(StoreError::from_sqlx)?;
         let Some(row) = find(&mut tx, key).await? else {
-            return Err(StoreError::BadRow {
-                table: TABLE,
-                column: "name",
-            });
+            return Err(StoreError::BadRow { table: TABLE, column: "name" });
         };
         tx.commit().await.map_err(StoreError::from_sqlx)?;
         Ok(Creation::Created(row))
@@ -72,10 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn find_collection(
-        &self,
-        key: &CollectionKey,
-    ) -> Result<Option<CollectionRow>, StoreError> {
+    pub async fn find_collection(&self, key: &CollectionKey) -> Result<Option<CollectionRow>, StoreError> {
         let mut connection = self.pool().acquire().await.map_err(StoreError::from_sqlx)?;
         find(&mut connection, key).await
     }
@@ -116,14 +110,8 @@ impl Store {
         step: Advance,
     ) -> Result<Option<CollectionRow>, StoreError> {
         let (from, to) = match step {
-            Advance::Ready => (
-                [CollectionState::Creating, CollectionState::Creating],
-                CollectionState::Ready,
-            ),
-            Advance::Deleting => (
-                [CollectionState::Creating, CollectionState::Ready],
-                CollectionState::Deleting,
-            ),
+            Advance::Ready => ([CollectionState::Creating, CollectionState::Creating], CollectionState::Ready),
+            Advance::Deleting => ([CollectionState::Creating, CollectionState::Ready], CollectionState::Deleting),
         };
         let mut tx = self.write().await?;
         let moved = sqlx::query(
@@ -141,11 +129,7 @@ impl Store {
         .await
         .map_err(StoreError::from_sqlx)?
         .rows_affected();
-        let row = if moved == 1 {
-            find(&mut tx, key).await?
-        } else {
-            None
-        };
+        let row = if moved == 1 { find(&mut tx, key).await? } else { None };
         tx.commit().await.map_err(StoreError::from_sqlx)?;
         Ok(row)
     }
@@ -155,11 +139,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn remove_collection(
-        &self,
-        key: &CollectionKey,
-        physical: &PhysicalName,
-    ) -> Result<(), StoreError> {
+    pub async fn remove_collection(&self, key: &CollectionKey, physical: &PhysicalName) -> Result<(), StoreError> {
         sqlx::query(
             "DELETE FROM collections
              WHERE tenant = ?1 AND upstream = ?2 AND name = ?3 AND physical = ?4 AND state = 'deleting'",
@@ -175,10 +155,7 @@ impl Store {
     }
 }
 
-async fn find(
-    connection: &mut SqliteConnection,
-    key: &CollectionKey,
-) -> Result<Option<CollectionRow>, StoreError> {
+async fn find(connection: &mut SqliteConnection, key: &CollectionKey) -> Result<Option<CollectionRow>, StoreError> {
     sqlx::query(
         "SELECT tenant, upstream, name, physical, state, dimensions, distance, mode, beta, filterable, created_by,
                 created_at
@@ -195,12 +172,8 @@ async fn find(
 }
 
 fn collection_row(row: &SqliteRow) -> Result<CollectionRow, StoreError> {
-    let text = |column: &'static str| -> Result<String, StoreError> {
-        parsed(row.try_get(column), TABLE, column)
-    };
-    let integer = |column: &'static str| -> Result<i64, StoreError> {
-        parsed(row.try_get(column), TABLE, column)
-    };
+    let text = |column: &'static str| -> Result<String, StoreError> { parsed(row.try_get(column), TABLE, column) };
+    let integer = |column: &'static str| -> Result<i64, StoreError> { parsed(row.try_get(column), TABLE, column) };
     Ok(CollectionRow {
         key: CollectionKey {
             tenant: parsed(TenantId::new(&text("tenant")?), TABLE, "tenant")?,
@@ -214,11 +187,7 @@ fn collection_row(row: &SqliteRow) -> Result<CollectionRow, StoreError> {
             distance: parsed(text("distance")?.parse(), TABLE, "distance")?,
             mode: parsed(text("mode")?.parse(), TABLE, "mode")?,
             beta: parsed(row.try_get("beta"), TABLE, "beta")?,
-            filterable: parsed(
-                serde_json::from_str(&text("filterable")?),
-                TABLE,
-                "filterable",
-            )?,
+            filterable: parsed(serde_json::from_str(&text("filterable")?), TABLE, "filterable")?,
             created_by: parsed(PrincipalId::new(&text("created_by")?), TABLE, "created_by")?,
         },
         created_at: whole(integer("created_at")?, TABLE, "created_at")?,

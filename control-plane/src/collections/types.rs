@@ -31,14 +31,8 @@ impl PhysicalName {
     /// [`UnknownWord`] when it breaks the rule above.
     pub fn new(text: &str) -> Result<Self, UnknownWord> {
         let fit = (1..=128).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
-        if fit {
-            Ok(Self(text.into()))
-        } else {
-            Err(UnknownWord("physical name"))
-        }
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+        if fit { Ok(Self(text.into())) } else { Err(UnknownWord("physical name")) }
     }
 
     /// The name as text.

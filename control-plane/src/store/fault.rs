@@ -137,10 +137,6 @@ pub(crate) fn parsed<T, E: Display>(
 }
 
 /// A stored integer as one that is never negative: seconds since the Unix epoch, counts.
-pub(crate) fn whole(
-    value: i64,
-    table: &'static str,
-    column: &'static str,
-) -> Result<u64, StoreError> {
+pub(crate) fn whole(value: i64, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::BadRow { table, column })
 }

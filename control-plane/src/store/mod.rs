@@ -66,11 +66,7 @@ impl Store {
             pool.close().await;
             return Err(refused);
         }
-        let store = Self {
-            pool,
-            generation: watch::Sender::new(0),
-            seen: Arc::new(AtomicI64::new(0)),
-        };
+        let store = Self { pool, generation: watch::Sender::new(0), seen: Arc::new(AtomicI64::new(0)) };
         store.notice_revocations().await.map_err(OpenError::Store)?;
         Ok(store)
     }
@@ -99,13 +95,8 @@ impl Store {
 
     /// A transaction that holds the write lock from its start, so that what it reads is what it
     /// changes. Dropped without a commit, it changes nothing.
-    pub(crate) async fn write(
-        &self,
-    ) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
-        self.pool
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(StoreError::from_sqlx)
+    pub(crate) async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::from_sqlx)
     }
 }
 

@@ -43,19 +43,12 @@ impl Store {
     ///
     /// # Errors
     /// [`MintError`]; no key exists then.
-    pub async fn mint_key(
-        &self,
-        request: &KeyRequest,
-    ) -> Result<(VirtualKeyId, Plain<String>), MintError> {
+    pub async fn mint_key(&self, request: &KeyRequest) -> Result<(VirtualKeyId, Plain<String>), MintError> {
         let mut random = [0_u8; 16];
-        SystemRandom::new()
-            .fill(&mut random)
-            .map_err(|_| MintError::NoRandomness)?;
+        SystemRandom::new().fill(&mut random).map_err(|_| MintError::NoRandomness)?;
         let id = VirtualKeyId::from_random(random);
         let (text, hash) = secret::generate().map_err(|_| MintError::NoRandomness)?;
-        row::insert(self, request, &id, &hash)
-            .await
-            .map_err(MintError::Store)?;
+        row::insert(self, request, &id, &hash).await.map_err(MintError::Store)?;
         Ok((id, text))
     }
 
@@ -68,10 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn find_key(
-        &self,
-        presented: &PresentedKey,
-    ) -> Result<Option<VirtualKey>, StoreError> {
+    pub async fn find_key(&self, presented: &PresentedKey) -> Result<Option<VirtualKey>, StoreError> {
         row::by_hash(self, presented.hash()).await
     }
 
@@ -89,22 +79,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails; the key may then be valid still.
-    pub async fn revoke_key(
-        &self,
-        tenant: &TenantId,
-        id: &VirtualKeyId,
-    ) -> Result<Revocation, StoreError> {
+    pub async fn revoke_key(&self, tenant: &TenantId, id: &VirtualKeyId) -> Result<Revocation, StoreError> {
         let outcome = self.revoke_row(tenant, id).await;
         // Whatever the outcome, caches look again: the commit may have happened before the error.
         self.announce_revocation();
         outcome
     }
 
-    async fn revoke_row(
-        &self,
-        tenant: &TenantId,
-        id: &VirtualKeyId,
-    ) -> Result<Revocation, StoreError> {
+    async fn revoke_row(&self, tenant: &TenantId, id: &VirtualKeyId) -> Result<Revocation, StoreError> {
         let mut tx = self.write().await?;
         let revoked = row::revoke(&mut tx, tenant, id).await?;
         if revoked == Revocation::Revoked {
@@ -134,9 +116,7 @@ impl Store {
     /// the database and find out.
     pub async fn notice_revocations(&self) -> Result<(), StoreError> {
         let counted: Result<i64, _> =
-            sqlx::query_scalar("SELECT generation FROM revocations WHERE one = 1")
-                .fetch_one(self.pool())
-                .await;
+            sqlx::query_scalar("SELECT generation FROM revocations WHERE one = 1").fetch_one(self.pool()).await;
         match counted {
             Ok(counted) => {
                 if self.seen.swap(counted, Ordering::AcqRel) != counted {
@@ -165,8 +145,7 @@ impl Store {
     }
 
     pub(crate) fn announce_revocation(&self) {
-        self.generation
-            .send_modify(|generation| *generation = generation.wrapping_add(1));
+        self.generation.send_modify(|generation| *generation = generation.wrapping_add(1));
     }
 }
 

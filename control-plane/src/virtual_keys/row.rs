@@ -72,10 +72,7 @@ impl VirtualKeyId {
     /// [`BadLabel::Id`] when it is no id of a key.
     pub fn new(text: &str) -> Result<Self, BadLabel> {
         match text.strip_prefix("vk-") {
-            Some(hex)
-                if hex.len() == 32
-                    && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) =>
-            {
+            Some(hex) if hex.len() == 32 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
                 Ok(Self(text.into()))
             }
             _ => Err(BadLabel::Id),
@@ -137,11 +134,7 @@ pub(super) async fn insert(
 ) -> Result<(), StoreError> {
     let groups: Vec<&str> = request.groups.iter().map(GroupName::as_str).collect();
     let groups = parsed(serde_json::to_string(&groups), TABLE, "groups")?;
-    let expires_at = parsed(
-        request.expires_at.map(i64::try_from).transpose(),
-        TABLE,
-        "expires_at",
-    )?;
+    let expires_at = parsed(request.expires_at.map(i64::try_from).transpose(), TABLE, "expires_at")?;
     let mut tx = store.write().await?;
     ensure_alive(&mut tx, &request.tenant).await?;
     sqlx::query(
@@ -161,10 +154,7 @@ pub(super) async fn insert(
     tx.commit().await.map_err(StoreError::from_sqlx)
 }
 
-pub(super) async fn by_hash(
-    store: &Store,
-    hash: &[u8; 32],
-) -> Result<Option<VirtualKey>, StoreError> {
+pub(super) async fn by_hash(store: &Store, hash: &[u8; 32]) -> Result<Option<VirtualKey>, StoreError> {
     sqlx::query(
         "SELECT k.id, k.tenant, k.principal, k.groups, k.label, k.created_at, k.expires_at,
                 coalesce(k.revoked_at, t.shredded_at) AS revoked_at
@@ -179,10 +169,7 @@ pub(super) async fn by_hash(
     .transpose()
 }
 
-pub(super) async fn of_tenant(
-    store: &Store,
-    tenant: &TenantId,
-) -> Result<Vec<VirtualKey>, StoreError> {
+pub(super) async fn of_tenant(store: &Store, tenant: &TenantId) -> Result<Vec<VirtualKey>, StoreError> {
     sqlx::query(
         "SELECT k.id, k.tenant, k.principal, k.groups, k.label, k.created_at, k.expires_at,
                 coalesce(k.revoked_at, t.shredded_at) AS revoked_at
@@ -216,24 +203,17 @@ pub(super) async fn revoke(
     if revoked == 1 {
         return Ok(Revocation::Revoked);
     }
-    let known: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM virtual_keys WHERE tenant = ?1 AND id = ?2")
-            .bind(tenant.as_str())
-            .bind(id.as_str())
-            .fetch_optional(tx)
-            .await
-            .map_err(StoreError::from_sqlx)?;
-    Ok(if known.is_some() {
-        Revocation::AlreadyRevoked
-    } else {
-        Revocation::Unknown
-    })
+    let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM virtual_keys WHERE tenant = ?1 AND id = ?2")
+        .bind(tenant.as_str())
+        .bind(id.as_str())
+        .fetch_optional(tx)
+        .await
+        .map_err(StoreError::from_sqlx)?;
+    Ok(if known.is_some() { Revocation::AlreadyRevoked } else { Revocation::Unknown })
 }
 
 fn virtual_key(row: &SqliteRow) -> Result<VirtualKey, StoreError> {
-    let text = |column: &'static str| -> Result<String, StoreError> {
-        parsed(row.try_get(column), TABLE, column)
-    };
+    let text = |column: &'static str| -> Result<String, StoreError> { parsed(row.try_get(column), TABLE, column) };
     let time = |column: &'static str| -> Result<Option<u64>, StoreError> {
         let at: Option<i64> = parsed(row.try_get(column), TABLE, column)?;
         at.map(|at| whole(at, TABLE, column)).transpose()
@@ -244,10 +224,7 @@ fn virtual_key(row: &SqliteRow) -> Result<VirtualKey, StoreError> {
         principal: parsed(PrincipalId::new(&text("principal")?), TABLE, "principal")?,
         groups: parsed(serde_json::from_str(&text("groups")?), TABLE, "groups")?,
         label: parsed(KeyLabel::new(&text("label")?), TABLE, "label")?,
-        created_at: time("created_at")?.ok_or(StoreError::BadRow {
-            table: TABLE,
-            column: "created_at",
-        })?,
+        created_at: time("created_at")?.ok_or(StoreError::BadRow { table: TABLE, column: "created_at" })?,
         expires_at: time("expires_at")?,
         revoked_at: time("revoked_at")?,
     })

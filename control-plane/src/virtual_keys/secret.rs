@@ -40,8 +40,7 @@ impl PresentedKey {
         let decoded = URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes);
         let key = match (decoded, bytes.split_first_chunk::<SECRET>()) {
             (Ok(length), Some((secret, checksum)))
-                if length == SECRET + CHECKSUM
-                    && checksum == crc32c::crc32c(secret).to_be_bytes() =>
+                if length == SECRET + CHECKSUM && checksum == crc32c::crc32c(secret).to_be_bytes() =>
             {
                 Some(Self { hash: hash(secret) })
             }
@@ -74,9 +73,7 @@ pub(super) fn generate() -> Result<(Plain<String>, [u8; 32]), ring::error::Unspe
 fn text(secret: &[u8; SECRET]) -> Plain<String> {
     let mut bytes = Plain::new(Vec::with_capacity(SECRET + CHECKSUM));
     bytes.expose_mut().extend_from_slice(secret);
-    bytes
-        .expose_mut()
-        .extend_from_slice(&crc32c::crc32c(secret).to_be_bytes());
+    bytes.expose_mut().extend_from_slice(&crc32c::crc32c(secret).to_be_bytes());
     let mut text = String::with_capacity(VIRTUAL_KEY_PREFIX.len() + TEXT);
     text.push_str(VIRTUAL_KEY_PREFIX);
     URL_SAFE_NO_PAD.encode_string(bytes.expose(), &mut text);
@@ -101,16 +98,10 @@ mod tests {
     fn a_golden_key_keeps_its_text_and_hash() {
         let secret: [u8; 32] = core::array::from_fn(|i| u8::try_from(i).unwrap());
         let shown = text(&secret);
-        assert_eq!(
-            shown.expose(),
-            "aios_sk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9G3XlO"
-        );
+        assert_eq!(shown.expose(), "aios_sk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9G3XlO");
         let parsed = PresentedKey::parse(shown.expose()).unwrap();
         let hex: String = parsed.hash().iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(
-            hex,
-            "9015f6fb4bb9af5b0fa9215f81c8342b2941ad0bb5929ebd71072d78a0cbdea6"
-        );
+        assert_eq!(hex, "9015f6fb4bb9af5b0fa9215f81c8342b2941ad0bb5929ebd71072d78a0cbdea6");
     }
 
     #[test]

@@ -1,8 +1,6 @@
 use crate::Bench;
 use control_plane::Store;
-use kms_bridge::{
-    DekScope, Epoch, KekName, KeyId, KeyRegistry, Purpose, Registration, RegistryError, WrappedDek,
-};
+use kms_bridge::{DekScope, Epoch, KekName, KeyId, KeyRegistry, Purpose, Registration, RegistryError, WrappedDek};
 use ring::rand::SystemRandom;
 use std::collections::BTreeSet;
 use vocab::{CollectionName, TenantId};
@@ -20,10 +18,7 @@ fn scope(of: &str, collection: Option<&str>) -> DekScope {
 }
 
 async fn kek_of(store: &Store, of: &str) -> KekName {
-    store
-        .register_kek(&tenant(of), &KekName::random(&SystemRandom::new()).unwrap())
-        .await
-        .unwrap()
+    store.register_kek(&tenant(of), &KekName::random(&SystemRandom::new()).unwrap()).await.unwrap()
 }
 
 fn dek(scope: DekScope, epoch: u32, kek: &KekName) -> WrappedDek {
@@ -45,55 +40,24 @@ async fn keys_outlive_the_process_and_the_highest_epoch_is_current() {
     assert_eq!(store.current(&acme).await.unwrap(), None);
     let kek = kek_of(&store, "acme").await;
     assert_eq!(kek_of(&store, "acme").await, kek, "the first one wins");
-    assert_eq!(
-        store.current(&acme).await.unwrap(),
-        None,
-        "a tenant without such a key"
-    );
+    assert_eq!(store.current(&acme).await.unwrap(), None, "a tenant without such a key");
 
     let (first, tenth) = (dek(acme.clone(), 1, &kek), dek(acme.clone(), 10, &kek));
     let second = dek(acme.clone(), 2, &kek);
     let tenant_wide = dek(scope("acme", None), 1, &kek);
     for key in [&first, &tenth, &second, &tenant_wide] {
-        assert_eq!(
-            store.register(key.clone()).await.unwrap(),
-            Registration::Stored
-        );
+        assert_eq!(store.register(key.clone()).await.unwrap(), Registration::Stored);
     }
     store.close().await;
 
     let reopened = bench.store().await;
-    assert_eq!(
-        reopened.tenant_kek(&tenant("acme")).await.unwrap(),
-        Some(kek)
-    );
+    assert_eq!(reopened.tenant_kek(&tenant("acme")).await.unwrap(), Some(kek));
     assert_eq!(reopened.current(&acme).await.unwrap(), Some(tenth));
-    assert_eq!(
-        reopened.current(&scope("acme", None)).await.unwrap(),
-        Some(tenant_wide)
-    );
-    assert_eq!(
-        reopened
-            .current(&scope("acme", Some("other")))
-            .await
-            .unwrap(),
-        None
-    );
-    assert_eq!(
-        reopened
-            .current(&DekScope {
-                purpose: Purpose::Vector,
-                ..acme
-            })
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(reopened.current(&scope("acme", None)).await.unwrap(), Some(tenant_wide));
+    assert_eq!(reopened.current(&scope("acme", Some("other"))).await.unwrap(), None);
+    assert_eq!(reopened.current(&DekScope { purpose: Purpose::Vector, ..acme }).await.unwrap(), None);
     assert_eq!(reopened.find(first.key_id).await.unwrap(), Some(first));
-    assert_eq!(
-        reopened.find(KeyId::from_bytes([0; 16])).await.unwrap(),
-        None
-    );
+    assert_eq!(reopened.find(KeyId::from_bytes([0; 16])).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -104,25 +68,13 @@ async fn a_key_id_and_an_epoch_belong_to_one_key() {
     let first = dek(scope("acme", Some("docs")), 1, &kek);
     store.register(first.clone()).await.unwrap();
     let rival = dek(scope("acme", Some("docs")), 1, &kek);
-    assert_eq!(
-        store.register(rival.clone()).await.unwrap(),
-        Registration::Lost(first.clone())
-    );
+    assert_eq!(store.register(rival.clone()).await.unwrap(), Registration::Lost(first.clone()));
     assert_eq!(store.find(rival.key_id).await.unwrap(), None);
-    let same_id = WrappedDek {
-        key_id: first.key_id,
-        ..dek(scope("acme", Some("docs")), 2, &kek)
-    };
-    assert!(matches!(
-        store.register(same_id).await,
-        Err(RegistryError::Corrupt(_))
-    ));
+    let same_id = WrappedDek { key_id: first.key_id, ..dek(scope("acme", Some("docs")), 2, &kek) };
+    assert!(matches!(store.register(same_id).await, Err(RegistryError::Corrupt(_))));
     let unknown_kek = KekName::random(&SystemRandom::new()).unwrap();
     let orphan = dek(scope("acme", Some("docs")), 2, &unknown_kek);
-    assert!(matches!(
-        store.register(orphan).await,
-        Err(RegistryError::Corrupt(_))
-    ));
+    assert!(matches!(store.register(orphan).await, Err(RegistryError::Corrupt(_))));
 }
 
 #[tokio::test]
@@ -130,10 +82,7 @@ async fn a_kek_name_serves_one_tenant() {
     let bench = Bench::new();
     let store = bench.store().await;
     let kek = kek_of(&store, "acme").await;
-    assert!(matches!(
-        store.register_kek(&tenant("globex"), &kek).await,
-        Err(RegistryError::Corrupt(_))
-    ));
+    assert!(matches!(store.register_kek(&tenant("globex"), &kek).await, Err(RegistryError::Corrupt(_))));
     assert_eq!(store.tenant_kek(&tenant("globex")).await.unwrap(), None);
 }
 
@@ -169,40 +118,18 @@ async fn nothing_of_a_shredded_tenant_is_given_or_taken() {
     let bench = Bench::new();
     let store = bench.store().await;
     let (acme, globex) = (kek_of(&store, "acme").await, kek_of(&store, "globex").await);
-    let (lost, kept) = (
-        dek(scope("acme", None), 1, &acme),
-        dek(scope("globex", None), 1, &globex),
-    );
+    let (lost, kept) = (dek(scope("acme", None), 1, &acme), dek(scope("globex", None), 1, &globex));
     store.register(lost.clone()).await.unwrap();
     store.register(kept.clone()).await.unwrap();
     store.mark_shredded(&tenant("acme")).await.unwrap();
     for store in [store, bench.store().await] {
-        assert!(matches!(
-            store.tenant_kek(&tenant("acme")).await,
-            Err(RegistryError::Shredded)
-        ));
-        assert!(matches!(
-            store.register_kek(&tenant("acme"), &acme).await,
-            Err(RegistryError::Shredded)
-        ));
-        assert!(matches!(
-            store.current(&lost.scope).await,
-            Err(RegistryError::Shredded)
-        ));
-        assert!(matches!(
-            store.find(lost.key_id).await,
-            Err(RegistryError::Shredded)
-        ));
+        assert!(matches!(store.tenant_kek(&tenant("acme")).await, Err(RegistryError::Shredded)));
+        assert!(matches!(store.register_kek(&tenant("acme"), &acme).await, Err(RegistryError::Shredded)));
+        assert!(matches!(store.current(&lost.scope).await, Err(RegistryError::Shredded)));
+        assert!(matches!(store.find(lost.key_id).await, Err(RegistryError::Shredded)));
         let next = dek(scope("acme", None), 2, &acme);
-        assert!(matches!(
-            store.register(next).await,
-            Err(RegistryError::Shredded)
-        ));
-        assert_eq!(
-            store.current(&kept.scope).await.unwrap(),
-            Some(kept.clone()),
-            "others are untouched"
-        );
+        assert!(matches!(store.register(next).await, Err(RegistryError::Shredded)));
+        assert_eq!(store.current(&kept.scope).await.unwrap(), Some(kept.clone()), "others are untouched");
     }
 }
 
@@ -211,8 +138,5 @@ async fn an_unreachable_store_is_unavailable() {
     let bench = Bench::new();
     let store = bench.store().await;
     store.close().await;
-    assert!(matches!(
-        store.tenant_kek(&tenant("acme")).await,
-        Err(RegistryError::Unavailable(_))
-    ));
+    assert!(matches!(store.tenant_kek(&tenant("acme")).await, Err(RegistryError::Unavailable(_))));
 }

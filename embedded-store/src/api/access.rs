@@ -35,8 +35,7 @@ impl Access {
     /// # Errors
     /// [`NoRandomness`].
     pub fn key(secret: &str) -> Result<Self, NoRandomness> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| NoRandomness)?;
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| NoRandomness)?;
         let tag = hmac::sign(&key, secret.as_bytes());
         Ok(Self(Some(Arc::new(Expected { key, tag }))))
     }
@@ -54,10 +53,6 @@ impl Access {
 
 impl core::fmt::Debug for Access {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "Access(key)"
-        } else {
-            "Access(open)"
-        })
+        f.write_str(if self.0.is_some() { "Access(key)" } else { "Access(open)" })
     }
 }

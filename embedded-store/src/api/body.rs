@@ -19,37 +19,18 @@ pub(crate) struct Call {
 
 impl Call {
     /// Takes a call apart. Other query parameters (`ordering`, `consistency`, `timeout`) have no effect here.
-    pub(crate) fn new(
-        parameters: &RawPathParams,
-        query: Option<&str>,
-        body: Bytes,
-    ) -> Result<Self, Fault> {
-        let mut call = Self {
-            name: String::new(),
-            item: String::new(),
-            wait: Wait::Applied,
-            body,
-        };
+    pub(crate) fn new(parameters: &RawPathParams, query: Option<&str>, body: Bytes) -> Result<Self, Fault> {
+        let mut call = Self { name: String::new(), item: String::new(), wait: Wait::Applied, body };
         for (key, value) in parameters {
-            if key == "name" {
-                call.name = value.into()
-            } else {
-                call.item = value.into()
-            }
+            if key == "name" { call.name = value.into() } else { call.item = value.into() }
         }
-        let mut waits = query
-            .unwrap_or_default()
-            .split('&')
-            .filter_map(|pair| pair.strip_prefix("wait="));
+        let mut waits = query.unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("wait="));
         call.wait = match (waits.next(), waits.next()) {
             (None | Some("false"), None) => Wait::Applied,
             (Some("true"), None) => Wait::Synced,
             _ => {
                 let problem = "`wait` must be given once, as true or false".into();
-                return Err(Fault::Malformed {
-                    place: "query string",
-                    problem,
-                });
+                return Err(Fault::Malformed { place: "query string", problem });
             }
         };
         Ok(call)
@@ -72,22 +53,15 @@ impl Call {
 
     /// Parses the body.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        serde_json::from_slice(&self.body).map_err(|error| Fault::Malformed {
-            place: "JSON body",
-            problem: without_values(&error),
-        })
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Fault::Malformed { place: "JSON body", problem: without_values(&error) })
     }
 
     /// Parses the body, where an absent one stands for `{}`.
     pub(crate) fn parse_or_empty<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         if self.body.is_empty() {
-            return Self {
-                body: Bytes::from_static(b"{}"),
-                name: String::new(),
-                item: String::new(),
-                wait: self.wait,
-            }
-            .parse();
+            return Self { body: Bytes::from_static(b"{}"), name: String::new(), item: String::new(), wait: self.wait }
+                .parse();
         }
         self.parse()
     }
@@ -96,14 +70,7 @@ impl Call {
 /// The parser's message, unless it would repeat a value of the caller.
 fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let harmless = [
-        "missing field",
-        "unknown field",
-        "duplicate field",
-        "data did not match",
-        "Expected",
-        "EOF",
-    ];
+    let harmless = ["missing field", "unknown field", "duplicate field", "data did not match", "Expected", "EOF"];
     if harmless.iter().any(|start| text.starts_with(start)) {
         return text;
     }
@@ -113,11 +80,7 @@ fn without_values(error: &serde_json::Error) -> String {
         Category::Data => "a value of the wrong type",
         Category::Io => "unreadable",
     };
-    format!(
-        "{problem} at line {} column {}",
-        error.line(),
-        error.column()
-    )
+    format!("{problem} at line {} column {}", error.line(), error.column())
 }
 
 /// The JSON of a result, to be put into Qdrant's envelope.
@@ -126,9 +89,7 @@ pub(crate) struct Reply(Vec<u8>);
 impl Reply {
     /// Serialises a result.
     pub(crate) fn new(result: &impl Serialize) -> Result<Self, Fault> {
-        serde_json::to_vec(result)
-            .map(Self)
-            .map_err(|error| Fault::Engine(error.to_string()))
+        serde_json::to_vec(result).map(Self).map_err(|error| Fault::Engine(error.to_string()))
     }
 
     /// The bytes.

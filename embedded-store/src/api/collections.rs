@@ -8,11 +8,7 @@ use crate::params::{Creation, shown};
 use crate::store::EmbeddedStore;
 
 pub(crate) fn list(store: &EmbeddedStore) -> Result<Reply, Fault> {
-    let names: Vec<_> = store
-        .all()
-        .iter()
-        .map(|collection| json!({"name": collection.name()}))
-        .collect();
+    let names: Vec<_> = store.all().iter().map(|collection| json!({"name": collection.name()})).collect();
     Reply::new(&json!({"collections": names}))
 }
 

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use core::fmt;
 use qdrant_edge::{
-    DEFAULT_VECTOR_NAME, EdgeConfig, Filter, OperationError, PointId, VectorPersisted,
-    VectorStructPersisted,
+    DEFAULT_VECTOR_NAME, EdgeConfig, Filter, OperationError, PointId, VectorPersisted, VectorStructPersisted,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -36,9 +35,7 @@ impl<'de> Deserialize<'de> for VectorsIn {
                 let mut named = HashMap::new();
                 while let Some((name, vector)) = map.next_entry()? {
                     if named.insert(name, vector).is_some() {
-                        return Err(A::Error::custom(
-                            "duplicate field: a vector name is given twice",
-                        ));
+                        return Err(A::Error::custom("duplicate field: a vector name is given twice"));
                     }
                 }
                 Ok(VectorsIn::Named(named))
@@ -70,9 +67,7 @@ impl VectorsIn {
                     check(config, &name, &vector)?;
                     Ok((name, VectorPersisted::Dense(vector)))
                 });
-                Ok(VectorStructPersisted::Named(
-                    checked.collect::<Result<_, Fault>>()?,
-                ))
+                Ok(VectorStructPersisted::Named(checked.collect::<Result<_, Fault>>()?))
             }
         }
     }
@@ -85,16 +80,10 @@ pub(crate) fn check(config: &EdgeConfig, name: &str, vector: &[f32]) -> Result<(
     };
     if vector.len() != params.size {
         let (expected_dim, received_dim) = (params.size, vector.len());
-        return Err(OperationError::WrongVectorDimension {
-            expected_dim,
-            received_dim,
-        }
-        .into());
+        return Err(OperationError::WrongVectorDimension { expected_dim, received_dim }.into());
     }
     if !vector.iter().all(|number| number.is_finite()) {
-        return Err(Fault::WrongInput(
-            "a vector holds a number that is not finite in 32 bits".into(),
-        ));
+        return Err(Fault::WrongInput("a vector holds a number that is not finite in 32 bits".into()));
     }
     Ok(())
 }
@@ -126,16 +115,11 @@ impl Selector {
 }
 
 /// The one way to select among two optional ones.
-pub(crate) fn select(
-    points: Option<Vec<PointId>>,
-    filter: Option<Filter>,
-) -> Result<Selected, Fault> {
+pub(crate) fn select(points: Option<Vec<PointId>>, filter: Option<Filter>) -> Result<Selected, Fault> {
     match (points, filter) {
         (Some(points), None) => Ok(Selected::Points(points)),
         (None, Some(filter)) => Ok(Selected::Filter(filter)),
-        _ => Err(Fault::WrongInput(
-            "exactly one of `points` and `filter` must be given".into(),
-        )),
+        _ => Err(Fault::WrongInput("exactly one of `points` and `filter` must be given".into())),
     }
 }
 
@@ -146,11 +130,7 @@ pub(crate) struct Absent(bool);
 impl Absent {
     /// Refuses the call if the field asks for something.
     pub(crate) const fn refuse(&self, what: &'static str) -> Result<(), Fault> {
-        if self.0 {
-            Err(Fault::NotOffered(what))
-        } else {
-            Ok(())
-        }
+        if self.0 { Err(Fault::NotOffered(what)) } else { Ok(()) }
     }
 }
 

@@ -67,18 +67,10 @@ pub fn router(store: Arc<EmbeddedStore>, access: Access) -> Router {
 
 /// [`router`] with another body limit.
 pub fn router_limited(store: Arc<EmbeddedStore>, access: Access, limit: BodyLimit) -> Router {
-    let app = App {
-        store,
-        slots: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
-        access,
-        limit,
-    };
+    let app = App { store, slots: Arc::new(Semaphore::new(CALLS_AT_ONCE)), access, limit };
     let guarded = Router::new()
         .route("/", get(root))
-        .route(
-            "/collections",
-            get(|app: State<App>| async move { app.0.run(collections::list).await }),
-        )
+        .route("/collections", get(|app: State<App>| async move { app.0.run(collections::list).await }))
         .merge(collection_routes())
         .merge(point_routes())
         .fallback(unknown)
@@ -98,29 +90,18 @@ fn collection_routes() -> Router<App> {
     Router::new()
         .route(
             "/collections/{name}",
-            get(on(collections::info))
-                .put(on(collections::create))
-                .delete(on(collections::delete)),
+            get(on(collections::info)).put(on(collections::create)).delete(on(collections::delete)),
         )
         .route("/collections/{name}/exists", get(on(collections::exists)))
         .route("/collections/{name}/index", put(on(update::create_index)))
-        .route(
-            "/collections/{name}/index/{field}",
-            delete(on(update::delete_index)),
-        )
+        .route("/collections/{name}/index/{field}", delete(on(update::delete_index)))
 }
 
 fn point_routes() -> Router<App> {
     let points = |path: &str| format!("/collections/{{name}}/points{path}");
-    let route = |router: Router<App>, path: &str, methods: MethodRouter<App>| {
-        router.route(&points(path), methods)
-    };
+    let route = |router: Router<App>, path: &str, methods: MethodRouter<App>| router.route(&points(path), methods);
     let router = Router::new();
-    let router = route(
-        router,
-        "",
-        put(on(update::upsert)).post(on(points::retrieve)),
-    );
+    let router = route(router, "", put(on(update::upsert)).post(on(points::retrieve)));
     let router = route(router, "/{id}", get(on(points::one)));
     let router = route(router, "/scroll", post(on(points::scroll)));
     let router = route(router, "/count", post(on(points::count)));
@@ -129,11 +110,7 @@ fn point_routes() -> Router<App> {
     let router = route(router, "/search", post(on(query::search)));
     let router = route(router, "/search/batch", post(on(query::search_batch)));
     let router = route(router, "/delete", post(on(update::delete)));
-    let router = route(
-        router,
-        "/payload",
-        post(on(update::set_payload)).put(on(update::overwrite_payload)),
-    );
+    let router = route(router, "/payload", post(on(update::set_payload)).put(on(update::overwrite_payload)));
     let router = route(router, "/payload/delete", post(on(update::delete_payload)));
     let router = route(router, "/payload/clear", post(on(update::clear_payload)));
     let router = route(router, "/vectors", put(on(update::update_vectors)));
@@ -151,15 +128,11 @@ fn on(
 ) -> impl Fn(State<App>, Parameters, RawQuery, Result<Bytes, BytesRejection>) -> Answering + Clone {
     move |State(app), parameters, RawQuery(query), body| {
         Box::pin(async move {
-            let call = body
-                .map_err(|rejected| unread(&rejected, app.limit))
-                .and_then(|body| {
-                    let parameters = parameters.map_err(|_| Fault::Malformed {
-                        place: "path",
-                        problem: "not UTF-8".into(),
-                    })?;
-                    Call::new(&parameters, query.as_deref(), body)
-                });
+            let call = body.map_err(|rejected| unread(&rejected, app.limit)).and_then(|body| {
+                let parameters =
+                    parameters.map_err(|_| Fault::Malformed { place: "path", problem: "not UTF-8".into() })?;
+                Call::new(&parameters, query.as_deref(), body)
+            });
             match call {
                 Ok(call) => app.run(move |store| endpoint(store, &call)).await,
                 Err(fault) => fault.into_response(),
@@ -170,10 +143,7 @@ fn on(
 
 impl App {
     /// Runs blocking work on the pool and wraps its result.
-    async fn run(
-        self,
-        work: impl FnOnce(&EmbeddedStore) -> Result<Reply, Fault> + Send + 'static,
-    ) -> Response {
+    async fn run(self, work: impl FnOnce(&EmbeddedStore) -> Result<Reply, Fault> + Send + 'static) -> Response {
         let started = Instant::now();
         let Ok(slot) = self.slots.acquire_owned().await else {
             return Fault::Closed.into_response();
@@ -196,16 +166,9 @@ fn enveloped(reply: &Reply, started: Instant) -> Response {
     let mut body = Vec::with_capacity(reply.json().len() + 64);
     body.extend_from_slice(br#"{"result":"#);
     body.extend_from_slice(reply.json());
-    let tail = format!(
-        r#","status":"ok","time":{:.9}}}"#,
-        started.elapsed().as_secs_f64()
-    );
+    let tail = format!(r#","status":"ok","time":{:.9}}}"#, started.elapsed().as_secs_f64());
     body.extend_from_slice(tail.as_bytes());
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        Body::from(body),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
 }
 
 impl IntoResponse for Fault {
@@ -215,21 +178,12 @@ impl IntoResponse for Fault {
             tracing::error!(error = %self, "a call to the vector store failed");
         }
         let body = json!({"status": {"error": self.to_string()}, "time": 0.0});
-        (
-            status,
-            [(header::CONTENT_TYPE, "application/json")],
-            body.to_string(),
-        )
-            .into_response()
+        (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
     }
 }
 
 async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
-    if app.access.admits(request.headers()) {
-        next.run(request).await
-    } else {
-        Fault::Unauthorised.into_response()
-    }
+    if app.access.admits(request.headers()) { next.run(request).await } else { Fault::Unauthorised.into_response() }
 }
 
 async fn root() -> Response {
@@ -238,11 +192,7 @@ async fn root() -> Response {
         "version": "1.19.0",
         "commit": null,
     });
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        body.to_string(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 /// Paths and methods without a handler: Qdrant's own are told apart from those that nobody has.
@@ -264,11 +214,7 @@ async fn unknown(uri: Uri) -> Response {
         ),
         _ => false,
     };
-    let fault = if known {
-        Fault::NotOffered("this call of Qdrant's API")
-    } else {
-        Fault::NoPath
-    };
+    let fault = if known { Fault::NotOffered("this call of Qdrant's API") } else { Fault::NoPath };
     fault.into_response()
 }
 
@@ -276,8 +222,5 @@ fn unread(rejected: &BytesRejection, limit: BodyLimit) -> Fault {
     if rejected.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         return Fault::TooLarge(limit.0);
     }
-    Fault::Malformed {
-        place: "body",
-        problem: "it could not be read to its end".into(),
-    }
+    Fault::Malformed { place: "body", problem: "it could not be read to its end".into() }
 }

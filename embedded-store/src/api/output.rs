@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use qdrant_edge::{
-    OrderValue, Payload, PointId, Record, ScoredPoint, SparseVector, VectorInternal,
-    VectorStructInternal,
+    OrderValue, Payload, PointId, Record, ScoredPoint, SparseVector, VectorInternal, VectorStructInternal,
 };
 use serde::{Serialize, Serializer};
 
@@ -64,14 +63,9 @@ impl Serialize for VectorsOut {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             VectorStructInternal::Single(vector) => vector.serialize(serializer),
-            VectorStructInternal::MultiDense(rows) => {
-                rows.clone().into_multi_vectors().serialize(serializer)
-            }
+            VectorStructInternal::MultiDense(rows) => rows.clone().into_multi_vectors().serialize(serializer),
             VectorStructInternal::Named(named) => {
-                let named: HashMap<_, _> = named
-                    .iter()
-                    .map(|(name, vector)| (name, VectorOut::from(vector)))
-                    .collect();
+                let named: HashMap<_, _> = named.iter().map(|(name, vector)| (name, VectorOut::from(vector))).collect();
                 named.serialize(serializer)
             }
         }

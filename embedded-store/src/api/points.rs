@@ -3,8 +3,7 @@
 use std::str::FromStr;
 
 use qdrant_edge::{
-    CountRequest, EdgeShard, Filter, OrderByInterface, PointId, ScrollRequest,
-    WithPayloadInterface, WithVector,
+    CountRequest, EdgeShard, Filter, OrderByInterface, PointId, ScrollRequest, WithPayloadInterface, WithVector,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -31,8 +30,7 @@ pub(crate) fn retrieve(store: &EmbeddedStore, call: &Call) -> Result<Reply, Faul
     let collection = store.collection(call.name())?;
     let body: RetrieveBody = call.parse()?;
     body.shard_key.refuse("shard keys")?;
-    let records =
-        collection.read(|shard| shard.retrieve(&body.ids, body.with_payload, body.with_vector))?;
+    let records = collection.read(|shard| shard.retrieve(&body.ids, body.with_payload, body.with_vector))?;
     Reply::new(&records.into_iter().map(RecordOut::from).collect::<Vec<_>>())
 }
 
@@ -42,12 +40,8 @@ pub(crate) fn one(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
         place: "path",
         problem: "a point id is an unsigned integer or a UUID".into(),
     })?;
-    let records = collection
-        .read(|shard| shard.retrieve(&[id], Some(true.into()), Some(WithVector::Bool(true))))?;
-    let record = records
-        .into_iter()
-        .next()
-        .ok_or_else(|| Fault::NoPoint(id.to_string()))?;
+    let records = collection.read(|shard| shard.retrieve(&[id], Some(true.into()), Some(WithVector::Bool(true))))?;
+    let record = records.into_iter().next().ok_or_else(|| Fault::NoPoint(id.to_string()))?;
     Reply::new(&RecordOut::from(record))
 }
 
@@ -98,10 +92,7 @@ pub(crate) fn count(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> 
     let collection = store.collection(call.name())?;
     let body: CountBody = call.parse_or_empty()?;
     body.shard_key.refuse("shard keys")?;
-    let request = CountRequest {
-        filter: body.filter,
-        exact: body.exact.unwrap_or(true),
-    };
+    let request = CountRequest { filter: body.filter, exact: body.exact.unwrap_or(true) };
     let count = collection.read(|shard| shard.count(request))?;
     Reply::new(&json!({"count": count}))
 }
@@ -111,9 +102,5 @@ pub(crate) fn count(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> 
 pub(crate) fn at_most_all(shard: &EdgeShard, wanted: usize) -> usize {
     const UNCHECKED: usize = 10_000;
     // Room for points that are added meanwhile.
-    if wanted <= UNCHECKED {
-        wanted
-    } else {
-        wanted.min(shard.info().points_count.saturating_add(UNCHECKED))
-    }
+    if wanted <= UNCHECKED { wanted } else { wanted.min(shard.info().points_count.saturating_add(UNCHECKED)) }
 }

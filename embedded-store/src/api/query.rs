@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    Condition, DEFAULT_VECTOR_NAME, Filter, HasIdCondition, NamedQuery, PointId, QueryEnum,
-    QueryRequest, ScoringQuery, SearchParams, VectorInternal, VectorStructInternal,
-    WithPayloadInterface, WithVector,
+    Condition, DEFAULT_VECTOR_NAME, Filter, HasIdCondition, NamedQuery, PointId, QueryEnum, QueryRequest, ScoringQuery,
+    SearchParams, VectorInternal, VectorStructInternal, WithPayloadInterface, WithVector,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -101,9 +100,7 @@ pub(crate) fn query(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> 
 pub(crate) fn query_batch(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
     let searches = call.parse::<Batch<QueryBody>>()?.searches;
-    let found = searches
-        .into_iter()
-        .map(|body| Ok(json!({"points": body.search()?.run(&collection)?})));
+    let found = searches.into_iter().map(|body| Ok(json!({"points": body.search()?.run(&collection)?})));
     Reply::new(&found.collect::<Result<Vec<_>, Fault>>()?)
 }
 
@@ -115,9 +112,7 @@ pub(crate) fn search(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault>
 pub(crate) fn search_batch(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
     let searches = call.parse::<Batch<SearchBody>>()?.searches;
-    let found = searches
-        .into_iter()
-        .map(|body| body.search()?.run(&collection));
+    let found = searches.into_iter().map(|body| body.search()?.run(&collection));
     Reply::new(&found.collect::<Result<Vec<_>, Fault>>()?)
 }
 
@@ -170,12 +165,8 @@ impl Search {
             Some(Target::NotOffered) => return Err(Fault::NotOffered("this kind of query")),
             Some(Target::Vector(vector)) => (Some(vector), self.filter),
             Some(Target::Point(id)) => {
-                let itself =
-                    Filter::new_must_not(Condition::HasId(HasIdCondition::from_iter([id])));
-                (
-                    Some(stored(collection, id, &self.using)?),
-                    Filter::merge_opts(self.filter, Some(itself)),
-                )
+                let itself = Filter::new_must_not(Condition::HasId(HasIdCondition::from_iter([id])));
+                (Some(stored(collection, id, &self.using)?), Filter::merge_opts(self.filter, Some(itself)))
             }
         };
         if let Some(vector) = &query {
@@ -183,10 +174,7 @@ impl Search {
         }
         let query = query.map(|vector| {
             let query = VectorInternal::Dense(vector);
-            ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery {
-                query,
-                using: Some(self.using),
-            }))
+            ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery { query, using: Some(self.using) }))
         });
         let found = collection.read(|shard| {
             shard.query(QueryRequest {
@@ -202,22 +190,14 @@ impl Search {
                 with_payload: self.with_payload.unwrap_or_default(),
             })
         })?;
-        Ok(found
-            .into_iter()
-            .skip(self.offset)
-            .map(ScoredOut::from)
-            .collect())
+        Ok(found.into_iter().skip(self.offset).map(ScoredOut::from).collect())
     }
 }
 
 /// The stored vector of a point that a query names.
 fn stored(collection: &Collection, id: PointId, using: &str) -> Result<Vec<f32>, Fault> {
-    let records = collection
-        .read(|shard| shard.retrieve(&[id], Some(false.into()), Some(WithVector::Bool(true))))?;
-    let record = records
-        .into_iter()
-        .next()
-        .ok_or_else(|| Fault::NoPoint(id.to_string()))?;
+    let records = collection.read(|shard| shard.retrieve(&[id], Some(false.into()), Some(WithVector::Bool(true))))?;
+    let record = records.into_iter().next().ok_or_else(|| Fault::NoPoint(id.to_string()))?;
     let vector = match record.vector {
         Some(VectorStructInternal::Single(vector)) if using == DEFAULT_VECTOR_NAME => Some(vector),
         Some(VectorStructInternal::Named(mut named)) => match named.remove(using) {
@@ -226,23 +206,16 @@ fn stored(collection: &Collection, id: PointId, using: &str) -> Result<Vec<f32>,
         },
         _ => None,
     };
-    vector.ok_or_else(|| {
-        Fault::WrongInput("the point of the query has no vector of that name".into())
-    })
+    vector.ok_or_else(|| Fault::WrongInput("the point of the query has no vector of that name".into()))
 }
 
 /// Refuses search parameters for which the engine would reserve absurd amounts of memory.
 fn bounded(params: Option<&SearchParams>) -> Result<(), Fault> {
     let Some(params) = params else { return Ok(()) };
     within("params.hnsw_ef", params.hnsw_ef.unwrap_or(0), 0..=1_000_000)?;
-    let oversampling = params
-        .quantization
-        .and_then(|q| q.oversampling)
-        .unwrap_or(1.0);
+    let oversampling = params.quantization.and_then(|q| q.oversampling).unwrap_or(1.0);
     if !(1.0..=1_000.0).contains(&oversampling) {
-        return Err(Fault::OutOfRange(
-            "params.quantization.oversampling must be from 1 to 1000".into(),
-        ));
+        return Err(Fault::OutOfRange("params.quantization.oversampling must be from 1 to 1000".into()));
     }
     Ok(())
 }

@@ -5,10 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use qdrant_edge::{
-    CreateIndex, DeletePayloadOp, EdgeConfig, FieldIndexOperations, Filter, JsonPath, Payload,
-    PayloadFieldSchema, PayloadOps, PointId, PointInsertOperations, PointOperations,
-    PointStructPersisted, PointVectorsPersisted, SetPayloadOp, UpdateOperation, UpdateVectorsOp,
-    VectorOperations,
+    CreateIndex, DeletePayloadOp, EdgeConfig, FieldIndexOperations, Filter, JsonPath, Payload, PayloadFieldSchema,
+    PayloadOps, PointId, PointInsertOperations, PointOperations, PointStructPersisted, PointVectorsPersisted,
+    SetPayloadOp, UpdateOperation, UpdateVectorsOp, VectorOperations,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -29,9 +28,7 @@ trait Write: DeserializeOwned {
 
 fn perform<W: Write>(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
-    let done = apply(store, &collection, call.wait(), |config| {
-        call.parse::<W>()?.operation(config)
-    })?;
+    let done = apply(store, &collection, call.wait(), |config| call.parse::<W>()?.operation(config))?;
     Reply::new(&done)
 }
 
@@ -80,10 +77,8 @@ pub(crate) fn create_index(store: &EmbeddedStore, call: &Call) -> Result<Reply, 
 
 pub(crate) fn delete_index(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
-    let field = JsonPath::from_str(call.item()).map_err(|()| Fault::Malformed {
-        place: "path",
-        problem: "not a payload key".into(),
-    })?;
+    let field = JsonPath::from_str(call.item())
+        .map_err(|()| Fault::Malformed { place: "path", problem: "not a payload key".into() })?;
     let operation = UpdateOperation::FieldIndexOperation(FieldIndexOperations::DeleteIndex(field));
     Reply::new(&apply(store, &collection, call.wait(), |_| Ok(operation))?)
 }
@@ -92,11 +87,8 @@ pub(crate) fn delete_index(store: &EmbeddedStore, call: &Call) -> Result<Reply, 
 pub(crate) fn batch(store: &EmbeddedStore, call: &Call) -> Result<Reply, Fault> {
     let collection = store.collection(call.name())?;
     let batch: Batch = call.parse()?;
-    let done = batch.operations.into_iter().map(|one| {
-        apply(store, &collection, call.wait(), |config| {
-            one.operation(config)
-        })
-    });
+    let done =
+        batch.operations.into_iter().map(|one| apply(store, &collection, call.wait(), |config| one.operation(config)));
     Reply::new(&done.collect::<Result<Vec<_>, Fault>>()?)
 }
 
@@ -179,9 +171,7 @@ impl Write for Upsert {
             (Some(points), None) => points,
             (None, Some(columns)) => columns.points()?,
             _ => {
-                return Err(Fault::WrongInput(
-                    "exactly one of `points` and `batch` must be given".into(),
-                ));
+                return Err(Fault::WrongInput("exactly one of `points` and `batch` must be given".into()));
             }
         };
         if points.is_empty() {
@@ -189,16 +179,10 @@ impl Write for Upsert {
         }
         let points = points.into_iter().map(|point| {
             let vector = point.vector.checked(config)?;
-            Ok(PointStructPersisted {
-                id: point.id,
-                vector,
-                payload: point.payload,
-            })
+            Ok(PointStructPersisted { id: point.id, vector, payload: point.payload })
         });
         let points = PointInsertOperations::PointsList(points.collect::<Result<_, Fault>>()?);
-        Ok(UpdateOperation::PointOperation(
-            PointOperations::UpsertPoints(points),
-        ))
+        Ok(UpdateOperation::PointOperation(PointOperations::UpsertPoints(points)))
     }
 }
 
@@ -227,13 +211,7 @@ impl Columns {
             return Err(uneven());
         }
         let rows = self.ids.into_iter().zip(vectors).zip(payloads);
-        Ok(rows
-            .map(|((id, vector), payload)| PointIn {
-                id,
-                vector,
-                payload,
-            })
-            .collect())
+        Ok(rows.map(|((id, vector), payload)| PointIn { id, vector, payload }).collect())
     }
 }
 
@@ -243,12 +221,10 @@ struct Delete(Selector);
 
 impl Write for Delete {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PointOperation(
-            match self.0.selected()? {
-                Selected::Points(ids) => PointOperations::DeletePoints { ids },
-                Selected::Filter(filter) => PointOperations::DeletePointsByFilter(filter),
-            },
-        ))
+        Ok(UpdateOperation::PointOperation(match self.0.selected()? {
+            Selected::Points(ids) => PointOperations::DeletePoints { ids },
+            Selected::Filter(filter) => PointOperations::DeletePointsByFilter(filter),
+        }))
     }
 }
 
@@ -258,12 +234,10 @@ struct ClearPayload(Selector);
 
 impl Write for ClearPayload {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PayloadOperation(
-            match self.0.selected()? {
-                Selected::Points(points) => PayloadOps::ClearPayload { points },
-                Selected::Filter(filter) => PayloadOps::ClearPayloadByFilter(filter),
-            },
-        ))
+        Ok(UpdateOperation::PayloadOperation(match self.0.selected()? {
+            Selected::Points(points) => PayloadOps::ClearPayload { points },
+            Selected::Filter(filter) => PayloadOps::ClearPayloadByFilter(filter),
+        }))
     }
 }
 
@@ -289,28 +263,19 @@ impl SetPayload {
             Selected::Points(points) => (Some(points), None),
             Selected::Filter(filter) => (None, Some(filter)),
         };
-        Ok(SetPayloadOp {
-            payload: self.payload,
-            points,
-            filter,
-            key: self.key,
-        })
+        Ok(SetPayloadOp { payload: self.payload, points, filter, key: self.key })
     }
 }
 
 impl Write for SetPayload {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PayloadOperation(PayloadOps::SetPayload(
-            self.change()?,
-        )))
+        Ok(UpdateOperation::PayloadOperation(PayloadOps::SetPayload(self.change()?)))
     }
 }
 
 impl Write for OverwritePayload {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        Ok(UpdateOperation::PayloadOperation(
-            PayloadOps::OverwritePayload(self.0.change()?),
-        ))
+        Ok(UpdateOperation::PayloadOperation(PayloadOps::OverwritePayload(self.0.change()?)))
     }
 }
 
@@ -331,14 +296,8 @@ impl Write for DeletePayload {
             Selected::Points(points) => (Some(points), None),
             Selected::Filter(filter) => (None, Some(filter)),
         };
-        let change = DeletePayloadOp {
-            keys: self.keys,
-            points,
-            filter,
-        };
-        Ok(UpdateOperation::PayloadOperation(
-            PayloadOps::DeletePayload(change),
-        ))
+        let change = DeletePayloadOp { keys: self.keys, points, filter };
+        Ok(UpdateOperation::PayloadOperation(PayloadOps::DeletePayload(change)))
     }
 }
 
@@ -363,19 +322,12 @@ impl Write for UpdateVectors {
     fn operation(self, config: &EdgeConfig) -> Result<UpdateOperation, Fault> {
         self.shard_key.refuse("shard keys")?;
         self.update_filter.refuse("conditional updates")?;
-        let points = self.points.into_iter().map(|point| {
-            Ok(PointVectorsPersisted {
-                id: point.id,
-                vector: point.vector.checked(config)?,
-            })
-        });
-        let change = UpdateVectorsOp {
-            points: points.collect::<Result<_, Fault>>()?,
-            update_filter: None,
-        };
-        Ok(UpdateOperation::VectorOperation(
-            VectorOperations::UpdateVectors(change),
-        ))
+        let points = self
+            .points
+            .into_iter()
+            .map(|point| Ok(PointVectorsPersisted { id: point.id, vector: point.vector.checked(config)? }));
+        let change = UpdateVectorsOp { points: points.collect::<Result<_, Fault>>()?, update_filter: None };
+        Ok(UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(change)))
     }
 }
 
@@ -392,16 +344,10 @@ struct DeleteVectors {
 impl Write for DeleteVectors {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
         self.shard_key.refuse("shard keys")?;
-        Ok(UpdateOperation::VectorOperation(
-            match select(self.points, self.filter)? {
-                Selected::Points(points) => {
-                    VectorOperations::DeleteVectors(points.into(), self.vector)
-                }
-                Selected::Filter(filter) => {
-                    VectorOperations::DeleteVectorsByFilter(filter, self.vector)
-                }
-            },
-        ))
+        Ok(UpdateOperation::VectorOperation(match select(self.points, self.filter)? {
+            Selected::Points(points) => VectorOperations::DeleteVectors(points.into(), self.vector),
+            Selected::Filter(filter) => VectorOperations::DeleteVectorsByFilter(filter, self.vector),
+        }))
     }
 }
 
@@ -414,14 +360,8 @@ struct Index {
 
 impl Write for Index {
     fn operation(self, _: &EdgeConfig) -> Result<UpdateOperation, Fault> {
-        let Self {
-            field_name,
-            field_schema,
-        } = self;
-        let create = FieldIndexOperations::CreateIndex(CreateIndex {
-            field_name,
-            field_schema,
-        });
+        let Self { field_name, field_schema } = self;
+        let create = FieldIndexOperations::CreateIndex(CreateIndex { field_name, field_schema });
         Ok(UpdateOperation::FieldIndexOperation(create))
     }
 }

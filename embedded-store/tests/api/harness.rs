@@ -28,13 +28,7 @@ impl Harness {
     /// With a collection `docs` of 4-dimensional vectors under `distance`.
     pub(crate) async fn with_docs(distance: &str) -> Self {
         let harness = Self::new();
-        harness
-            .ok(
-                "PUT",
-                "/collections/docs",
-                json!({"vectors": {"size": 4, "distance": distance}}),
-            )
-            .await;
+        harness.ok("PUT", "/collections/docs", json!({"vectors": {"size": 4, "distance": distance}})).await;
         harness
     }
 
@@ -48,69 +42,30 @@ impl Harness {
     }
 
     /// The error text of a call that must fail with that status.
-    pub(crate) async fn refused(
-        &self,
-        status: u16,
-        method: &str,
-        path: &str,
-        body: Value,
-    ) -> String {
+    pub(crate) async fn refused(&self, status: u16, method: &str, path: &str, body: Value) -> String {
         let (got, answer) = self.call(method, path, body).await;
         assert_eq!(got.as_u16(), status, "{method} {path}: {answer}");
-        answer["status"]["error"]
-            .as_str()
-            .expect("an error text")
-            .to_owned()
+        answer["status"]["error"].as_str().expect("an error text").to_owned()
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
-        let body = if body.is_null() {
-            Body::empty()
-        } else {
-            Body::from(body.to_string())
-        };
-        call(
-            &self.router,
-            Request::builder()
-                .method(method)
-                .uri(path)
-                .body(body)
-                .unwrap(),
-        )
-        .await
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        call(&self.router, Request::builder().method(method).uri(path).body(body).unwrap()).await
     }
 
     pub(crate) async fn upsert(&self, points: Value) {
-        let result = self
-            .ok(
-                "PUT",
-                "/collections/docs/points?wait=true",
-                json!({"points": points}),
-            )
-            .await;
+        let result = self.ok("PUT", "/collections/docs/points?wait=true", json!({"points": points})).await;
         assert_eq!(result["status"], "completed");
     }
 
     pub(crate) async fn count(&self, filter: Value) -> u64 {
-        let result = self
-            .ok(
-                "POST",
-                "/collections/docs/points/count",
-                json!({"filter": filter, "exact": true}),
-            )
-            .await;
+        let result = self.ok("POST", "/collections/docs/points/count", json!({"filter": filter, "exact": true})).await;
         result["count"].as_u64().unwrap()
     }
 
     /// The payload of one point, or `None` if there is no such point.
     pub(crate) async fn payload(&self, id: u64) -> Option<Value> {
-        let found = self
-            .ok(
-                "POST",
-                "/collections/docs/points",
-                json!({"ids": [id], "with_payload": true}),
-            )
-            .await;
+        let found = self.ok("POST", "/collections/docs/points", json!({"ids": [id], "with_payload": true})).await;
         found.get(0).map(|point| point["payload"].clone())
     }
 
@@ -141,8 +96,7 @@ pub(crate) async fn call(router: &Router, request: Request<Body>) -> (StatusCode
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    let answer = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into());
+    let answer = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into());
     (status, answer)
 }
 
@@ -163,21 +117,12 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 pub(crate) fn vectors(count: usize, dimensions: usize) -> Vec<Vec<f32>> {
     let mut state = 42_u64;
     let mut next = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         f32::from(u16::try_from(state >> 48).unwrap()) / 32_768.0 - 1.0
     };
-    (0..count)
-        .map(|_| (0..dimensions).map(|_| next()).collect())
-        .collect()
+    (0..count).map(|_| (0..dimensions).map(|_| next()).collect()).collect()
 }
 
 pub(crate) fn ids(points: &Value) -> Vec<u64> {
-    points
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|point| point["id"].as_u64().unwrap())
-        .collect()
+    points.as_array().unwrap().iter().map(|point| point["id"].as_u64().unwrap()).collect()
 }

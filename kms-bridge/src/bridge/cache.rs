@@ -19,10 +19,7 @@ pub struct CacheConfig {
 impl Default for CacheConfig {
     /// 4096 keys, 5 minutes.
     fn default() -> Self {
-        Self {
-            entries: NonZeroUsize::MIN.saturating_add(4095),
-            ttl: Duration::from_secs(300),
-        }
+        Self { entries: NonZeroUsize::MIN.saturating_add(4095), ttl: Duration::from_secs(300) }
     }
 }
 
@@ -57,13 +54,7 @@ struct Current {
 
 impl Cache {
     pub(crate) fn new(config: CacheConfig) -> Self {
-        Self {
-            config,
-            keys: HashMap::new(),
-            current: HashMap::new(),
-            generation: 0,
-            uses: 0,
-        }
+        Self { config, keys: HashMap::new(), current: HashMap::new(), generation: 0, uses: 0 }
     }
 
     pub(crate) const fn generation(&self) -> Generation {
@@ -72,20 +63,14 @@ impl Cache {
 
     /// The fresh current key of a scope.
     pub(crate) fn current(&mut self, scope: &DekScope, now: Duration) -> Option<Arc<Dek>> {
-        let current = self
-            .current
-            .get(scope)
-            .filter(|current| now < current.until)?;
+        let current = self.current.get(scope).filter(|current| now < current.until)?;
         let key_id = current.key_id;
         self.by_id(key_id, now)
     }
 
     /// The fresh key of that id.
     pub(crate) fn by_id(&mut self, key_id: KeyId, now: Duration) -> Option<Arc<Dek>> {
-        let entry = self
-            .keys
-            .get_mut(&key_id)
-            .filter(|entry| now < entry.until)?;
+        let entry = self.keys.get_mut(&key_id).filter(|entry| now < entry.until)?;
         self.uses = self.uses.saturating_add(1);
         entry.last_use = self.uses;
         Some(Arc::clone(&entry.dek))
@@ -102,11 +87,7 @@ impl Cache {
         }
         self.uses = self.uses.saturating_add(1);
         let until = now.saturating_add(self.config.ttl);
-        let entry = Entry {
-            dek: Arc::clone(dek),
-            until,
-            last_use: self.uses,
-        };
+        let entry = Entry { dek: Arc::clone(dek), until, last_use: self.uses };
         self.keys.insert(dek.key_id(), entry);
     }
 
@@ -115,21 +96,14 @@ impl Cache {
         self.insert(dek, now, generation);
         if self.keys.contains_key(&dek.key_id()) && generation == self.generation() {
             let until = now.saturating_add(self.config.ttl);
-            self.current.insert(
-                dek.scope().clone(),
-                Current {
-                    key_id: dek.key_id(),
-                    until,
-                },
-            );
+            self.current.insert(dek.scope().clone(), Current { key_id: dek.key_id(), until });
         }
     }
 
     /// Drops all keys of a tenant; loads that are under way do not put them back.
     pub(crate) fn evict_tenant(&mut self, tenant: &TenantId) {
         self.generation = self.generation.saturating_add(1);
-        self.keys
-            .retain(|_, entry| entry.dek.scope().tenant != *tenant);
+        self.keys.retain(|_, entry| entry.dek.scope().tenant != *tenant);
         self.forget_evicted();
     }
 
@@ -147,26 +121,17 @@ impl Cache {
     }
 
     fn evict_least_recent(&mut self) {
-        let oldest = self
-            .keys
-            .iter()
-            .min_by_key(|(_, entry)| entry.last_use)
-            .map(|(id, _)| *id);
+        let oldest = self.keys.iter().min_by_key(|(_, entry)| entry.last_use).map(|(id, _)| *id);
         if let Some(entry) = oldest.and_then(|id| self.keys.remove(&id)) {
             let scope = entry.dek.scope();
-            if self
-                .current
-                .get(scope)
-                .is_some_and(|c| c.key_id == entry.dek.key_id())
-            {
+            if self.current.get(scope).is_some_and(|c| c.key_id == entry.dek.key_id()) {
                 self.current.remove(scope);
             }
         }
     }
 
     fn forget_evicted(&mut self) {
-        self.current
-            .retain(|_, current| self.keys.contains_key(&current.key_id));
+        self.current.retain(|_, current| self.keys.contains_key(&current.key_id));
     }
 }
 
@@ -187,20 +152,13 @@ mod tests {
     }
 
     fn cache(entries: usize) -> Cache {
-        Cache::new(CacheConfig {
-            entries: NonZeroUsize::new(entries).unwrap(),
-            ttl: TTL,
-        })
+        Cache::new(CacheConfig { entries: NonZeroUsize::new(entries).unwrap(), ttl: TTL })
     }
 
     fn dek(tenant: &str, id: u8, epoch: u32) -> Arc<Dek> {
         let record = WrappedDek {
             key_id: KeyId::from_bytes([id; 16]),
-            scope: DekScope {
-                tenant: TenantId::new(tenant).unwrap(),
-                purpose: Purpose::Payload,
-                collection: None,
-            },
+            scope: DekScope { tenant: TenantId::new(tenant).unwrap(), purpose: Purpose::Payload, collection: None },
             epoch: Epoch::new(epoch).unwrap(),
             kek: KekName::new("k-aaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap(),
             wrapped: Vec::new(),
@@ -223,11 +181,7 @@ mod tests {
         assert!(cache.by_id(id(1), at(10)).is_none());
         cache.purge(at(10));
         assert_eq!((cache.len(), cache.current.len()), (0, 0));
-        assert_eq!(
-            Arc::strong_count(&key),
-            1,
-            "the cache holds no key whose time is over"
-        );
+        assert_eq!(Arc::strong_count(&key), 1, "the cache holds no key whose time is over");
     }
 
     #[test]

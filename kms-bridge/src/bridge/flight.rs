@@ -17,20 +17,14 @@ pub(crate) struct Flights<K, V> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        Self {
-            loads: Mutex::new(HashMap::new()),
-        }
+        Self { loads: Mutex::new(HashMap::new()) }
     }
 
     /// The result of the load under way for `key`, or of `load`. A caller that is dropped in the
     /// middle of its load hands over to the next one that waits.
     pub(crate) async fn run(&self, key: &K, load: impl Future<Output = V>) -> V {
         let cell = Arc::clone(self.lock().entry(key.clone()).or_default());
-        let seat = Seat {
-            flights: self,
-            key,
-            cell,
-        };
+        let seat = Seat { flights: self, key, cell };
         seat.cell.get_or_init(|| load).await.clone()
     }
 
@@ -50,9 +44,7 @@ struct Seat<'a, K: Eq + Hash + Clone, V: Clone> {
 impl<K: Eq + Hash + Clone, V: Clone> Drop for Seat<'_, K, V> {
     fn drop(&mut self) {
         let mut loads = self.flights.lock();
-        let is_ours = loads
-            .get(self.key)
-            .is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
+        let is_ours = loads.get(self.key).is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
         // Two holders are the map and this seat; nobody can join while the map is locked.
         if is_ours && (self.cell.initialized() || Arc::strong_count(&self.cell) <= 2) {
             loads.remove(self.key);
@@ -73,8 +65,7 @@ mod tests {
         let go = Arc::new(Notify::new());
         let callers: Vec<_> = (0..100)
             .map(|_| {
-                let (flights, loads, go) =
-                    (Arc::clone(&flights), Arc::clone(&loads), Arc::clone(&go));
+                let (flights, loads, go) = (Arc::clone(&flights), Arc::clone(&loads), Arc::clone(&go));
                 tokio::spawn(async move {
                     let load = async {
                         go.notified().await;
@@ -84,11 +75,7 @@ mod tests {
                 })
             })
             .collect();
-        while flights
-            .lock()
-            .get(&7)
-            .is_none_or(|cell| Arc::strong_count(cell) < 101)
-        {
+        while flights.lock().get(&7).is_none_or(|cell| Arc::strong_count(cell) < 101) {
             tokio::task::yield_now().await;
         }
         go.notify_one();
@@ -113,11 +100,7 @@ mod tests {
             let flights = Arc::clone(&flights);
             async move { flights.run(&1, async { 5 }).await }
         });
-        while flights
-            .lock()
-            .get(&1)
-            .is_none_or(|cell| Arc::strong_count(cell) < 3)
-        {
+        while flights.lock().get(&1).is_none_or(|cell| Arc::strong_count(cell) < 3) {
             tokio::task::yield_now().await;
         }
         stuck.abort();

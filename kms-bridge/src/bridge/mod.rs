@@ -96,11 +96,7 @@ enum Wanted {
 impl KeyBridge {
     /// A bridge with an empty cache, on the clock [`Clock::since_boot`].
     #[must_use]
-    pub fn new(
-        provider: Arc<dyn KekProvider>,
-        registry: Arc<dyn KeyRegistry>,
-        config: CacheConfig,
-    ) -> Self {
+    pub fn new(provider: Arc<dyn KekProvider>, registry: Arc<dyn KeyRegistry>, config: CacheConfig) -> Self {
         Self::with_clock(provider, registry, config, Clock::since_boot())
     }
 
@@ -146,9 +142,7 @@ impl KeyBridge {
             Some(dek) => dek,
             None => {
                 let wanted = Wanted::Named(scope.clone(), header.key_id(), header.epoch());
-                self.flights
-                    .run(&wanted, self.load_by_id(scope, header))
-                    .await?
+                self.flights.run(&wanted, self.load_by_id(scope, header)).await?
             }
         };
         refuse_other_scope(scope, header, dek.scope(), dek.epoch())?;
@@ -193,11 +187,7 @@ impl KeyBridge {
         if let Some(dek) = self.cache().by_id(key_id, now) {
             return Ok(dek);
         }
-        let record = self
-            .registry
-            .find(key_id)
-            .await?
-            .ok_or(KeyError::UnknownKey)?;
+        let record = self.registry.find(key_id).await?.ok_or(KeyError::UnknownKey)?;
         if record.key_id != key_id {
             return Err(RegistryError::Corrupt("another key than the one asked for").into());
         }
@@ -212,19 +202,14 @@ impl KeyBridge {
     async fn first_dek(&self, scope: &DekScope) -> Result<Arc<Dek>, KeyError> {
         let kek = self.kek(&scope.tenant).await?;
         let mut bytes = Plain::new([0; 32]);
-        self.rng
-            .fill(bytes.expose_mut())
-            .map_err(|_| KeyError::NoRandomness)?;
+        self.rng.fill(bytes.expose_mut()).map_err(|_| KeyError::NoRandomness)?;
         let bytes = DekBytes::new(bytes);
         let epoch = Epoch::FIRST;
         let record = WrappedDek {
             key_id: KeyId::random(&self.rng).map_err(|_| KeyError::NoRandomness)?,
             scope: scope.clone(),
             epoch,
-            wrapped: self
-                .provider
-                .wrap(&kek, &bytes, &WrapContext::new(scope, epoch))
-                .await?,
+            wrapped: self.provider.wrap(&kek, &bytes, &WrapContext::new(scope, epoch)).await?,
             kek,
         };
         // INVARIANT: durable before the first use, so that nothing is sealed that cannot be opened.
@@ -272,21 +257,10 @@ impl KeyBridge {
 
 impl std::fmt::Debug for KeyBridge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyBridge")
-            .field("resident", &self.resident())
-            .finish_non_exhaustive()
+        f.debug_struct("KeyBridge").field("resident", &self.resident()).finish_non_exhaustive()
     }
 }
 
-fn refuse_other_scope(
-    scope: &DekScope,
-    header: &Header,
-    of_key: &DekScope,
-    epoch: Epoch,
-) -> Result<(), KeyError> {
-    if scope == of_key && header.epoch() == epoch {
-        Ok(())
-    } else {
-        Err(KeyError::OtherScope)
-    }
+fn refuse_other_scope(scope: &DekScope, header: &Header, of_key: &DekScope, epoch: Epoch) -> Result<(), KeyError> {
+    if scope == of_key && header.epoch() == epoch { Ok(()) } else { Err(KeyError::OtherScope) }
 }

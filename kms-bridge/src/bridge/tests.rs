@@ -37,16 +37,10 @@ struct Service {
 impl Service {
     fn check(&self, kek: &KekName) -> Result<(), ProviderError> {
         if self.is_down.load(Ordering::SeqCst) {
-            return Err(ProviderError::Unavailable(Arc::new(std::io::Error::other(
-                "down",
-            ))));
+            return Err(ProviderError::Unavailable(Arc::new(std::io::Error::other("down"))));
         }
         let is_there = self.keks.lock().unwrap().contains(kek);
-        if is_there {
-            Ok(())
-        } else {
-            Err(ProviderError::UnknownKek)
-        }
+        if is_there { Ok(()) } else { Err(ProviderError::UnknownKek) }
     }
 }
 
@@ -58,30 +52,16 @@ impl KekProvider for Service {
         Ok(())
     }
 
-    async fn wrap(
-        &self,
-        kek: &KekName,
-        dek: &DekBytes,
-        context: &WrapContext,
-    ) -> Result<Vec<u8>, ProviderError> {
+    async fn wrap(&self, kek: &KekName, dek: &DekBytes, context: &WrapContext) -> Result<Vec<u8>, ProviderError> {
         self.check(kek)?;
         tokio::task::yield_now().await;
         let mut deks = self.deks.lock().unwrap();
         let handle = deks.len().to_be_bytes().to_vec();
-        deks.insert(
-            handle.clone(),
-            Held {
-                context: context.clone(),
-                bytes: *dek.expose(),
-            },
-        );
+        deks.insert(handle.clone(), Held { context: context.clone(), bytes: *dek.expose() });
         Ok(handle)
     }
 
-    async fn unwrap(
-        &self,
-        deks: &[WrappedDek],
-    ) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
+    async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
         self.unwraps.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         if self.answers_nothing.load(Ordering::SeqCst) {
@@ -92,11 +72,7 @@ impl KekProvider for Service {
             self.check(&dek.kek)?;
             let held = known.get(&dek.wrapped).ok_or(ProviderError::Corrupt)?;
             let fits = held.context == dek.context();
-            if fits {
-                Ok(DekBytes::new(Plain::new(held.bytes)))
-            } else {
-                Err(ProviderError::ContextMismatch)
-            }
+            if fits { Ok(DekBytes::new(Plain::new(held.bytes))) } else { Err(ProviderError::ContextMismatch) }
         };
         Ok(deks.iter().map(one).collect())
     }
@@ -116,20 +92,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self {
-            service: Arc::default(),
-            registry: Arc::default(),
-            seconds: Arc::default(),
-        }
+        Self { service: Arc::default(), registry: Arc::default(), seconds: Arc::default() }
     }
 
     /// A bridge of its own, as another process would have it: 8 keys for 10 seconds.
     fn bridge(&self) -> KeyBridge {
         let seconds = Arc::clone(&self.seconds);
-        let config = CacheConfig {
-            entries: NonZeroUsize::new(8).unwrap(),
-            ttl: Duration::from_secs(10),
-        };
+        let config = CacheConfig { entries: NonZeroUsize::new(8).unwrap(), ttl: Duration::from_secs(10) };
         KeyBridge::with_clock(
             Arc::clone(&self.service) as _,
             Arc::clone(&self.registry) as _,
@@ -157,9 +126,7 @@ fn scope(tenant: &str, collection: &str) -> DekScope {
 
 fn sealed_with(dek: &Dek) -> Vec<u8> {
     let upstream = UpstreamName::new("db").unwrap();
-    seal(dek, &context(dek, &upstream), b"text", &SystemRandom::new())
-        .unwrap()
-        .into_bytes()
+    seal(dek, &context(dek, &upstream), b"text", &SystemRandom::new()).unwrap().into_bytes()
 }
 
 fn context<'a>(dek: &'a Dek, upstream: &'a UpstreamName) -> SealContext<'a> {
@@ -180,17 +147,9 @@ async fn what_one_process_seals_another_opens() {
     let sealed = sealed_with(&world.bridge().sealing(&docs).await.unwrap());
 
     let other = world.bridge();
-    let dek = other
-        .opening(&docs, &Header::parse(&sealed).unwrap())
-        .await
-        .unwrap();
+    let dek = other.opening(&docs, &Header::parse(&sealed).unwrap()).await.unwrap();
     let upstream = UpstreamName::new("db").unwrap();
-    assert_eq!(
-        open(&dek, &context(&dek, &upstream), &sealed)
-            .unwrap()
-            .expose(),
-        b"text"
-    );
+    assert_eq!(open(&dek, &context(&dek, &upstream), &sealed).unwrap().expose(), b"text");
 }
 
 #[tokio::test]
@@ -199,12 +158,7 @@ async fn scopes_have_different_keys_and_tenants_different_keks() {
     let bridge = world.bridge();
     let mut of_purpose = scope("acme", "docs");
     of_purpose.purpose = Purpose::Vector;
-    let scopes = [
-        scope("acme", "docs"),
-        scope("acme", "mail"),
-        of_purpose,
-        scope("rival", "docs"),
-    ];
+    let scopes = [scope("acme", "docs"), scope("acme", "mail"), of_purpose, scope("rival", "docs")];
     for scope in &scopes {
         bridge.sealing(scope).await.unwrap();
     }
@@ -212,12 +166,7 @@ async fn scopes_have_different_keys_and_tenants_different_keks() {
     assert_eq!(records.len(), 4);
     for record in &records {
         let is_acme = record.scope.tenant.as_str() == "acme";
-        let acme = world
-            .registry
-            .tenant_kek(&scopes[0].tenant)
-            .await
-            .unwrap()
-            .unwrap();
+        let acme = world.registry.tenant_kek(&scopes[0].tenant).await.unwrap().unwrap();
         assert_eq!(record.kek == acme, is_acme);
     }
 }
@@ -240,11 +189,7 @@ async fn racing_processes_agree_on_one_kek_and_one_dek() {
         ids.dedup();
         assert_eq!(ids.len(), 1);
         assert_eq!(world.registry.wrapped_deks().len(), 1);
-        assert_eq!(
-            world.service.keks.lock().unwrap().len(),
-            1,
-            "losers remove their KEKs"
-        );
+        assert_eq!(world.service.keks.lock().unwrap().len(), 1, "losers remove their KEKs");
     }
 }
 
@@ -280,24 +225,14 @@ async fn a_key_of_another_scope_is_refused_cached_or_not() {
         let refused = bridge.opening(&foreign, &header).await.unwrap_err();
         assert!(matches!(refused, KeyError::OtherScope), "{refused:?}");
     }
-    assert_eq!(
-        world.unwraps(),
-        0,
-        "a foreign value costs no call to the key service"
-    );
+    assert_eq!(world.unwraps(), 0, "a foreign value costs no call to the key service");
     bridge.opening(&docs, &header).await.unwrap();
-    let refused = bridge
-        .opening(&scope("rival", "docs"), &header)
-        .await
-        .unwrap_err();
+    let refused = bridge.opening(&scope("rival", "docs"), &header).await.unwrap_err();
     assert!(matches!(refused, KeyError::OtherScope));
 
     let mut next_epoch = sealed.clone();
     next_epoch[27] = 2;
-    let refused = bridge
-        .opening(&docs, &Header::parse(&next_epoch).unwrap())
-        .await
-        .unwrap_err();
+    let refused = bridge.opening(&docs, &Header::parse(&next_epoch).unwrap()).await.unwrap_err();
     assert!(matches!(refused, KeyError::OtherScope));
 }
 
@@ -310,10 +245,7 @@ async fn unknown_ids_leave_nothing_behind() {
     for n in 0..100 {
         let mut foreign = sealed.clone();
         foreign[8..24].fill(n);
-        let refused = bridge
-            .opening(&docs, &Header::parse(&foreign).unwrap())
-            .await
-            .unwrap_err();
+        let refused = bridge.opening(&docs, &Header::parse(&foreign).unwrap()).await.unwrap_err();
         assert!(matches!(refused, KeyError::UnknownKey));
     }
     assert_eq!((bridge.resident(), world.unwraps()), (0, 0));
@@ -328,18 +260,9 @@ async fn a_lost_kek_is_an_error_and_is_not_made_again() {
 
     let bridge = world.bridge();
     let header = Header::parse(&sealed).unwrap();
-    assert!(matches!(
-        bridge.opening(&docs, &header).await,
-        Err(KeyError::KekLost)
-    ));
-    assert!(matches!(
-        bridge.sealing(&docs).await,
-        Err(KeyError::KekLost)
-    ));
-    assert!(
-        matches!(bridge.sealing(&mail).await, Err(KeyError::KekLost)),
-        "a new scope neither"
-    );
+    assert!(matches!(bridge.opening(&docs, &header).await, Err(KeyError::KekLost)));
+    assert!(matches!(bridge.sealing(&docs).await, Err(KeyError::KekLost)));
+    assert!(matches!(bridge.sealing(&mail).await, Err(KeyError::KekLost)), "a new scope neither");
     assert!(world.service.keks.lock().unwrap().is_empty());
 }
 
@@ -353,10 +276,7 @@ async fn a_destroyed_kek_is_noticed_when_the_time_is_over() {
     world.pass(9);
     assert!(bridge.sealing(&docs).await.is_ok());
     world.pass(1);
-    assert!(matches!(
-        bridge.sealing(&docs).await,
-        Err(KeyError::KekLost)
-    ));
+    assert!(matches!(bridge.sealing(&docs).await, Err(KeyError::KekLost)));
     bridge.purge_expired();
     assert_eq!(bridge.resident(), 0);
 }
@@ -370,10 +290,7 @@ async fn hits_cost_no_call_and_failures_are_not_remembered() {
     let bridge = world.bridge();
     world.service.is_down.store(true, Ordering::SeqCst);
     let refused = bridge.sealing(&docs).await.unwrap_err();
-    assert!(matches!(
-        refused,
-        KeyError::Provider(ProviderError::Unavailable(_))
-    ));
+    assert!(matches!(refused, KeyError::Provider(ProviderError::Unavailable(_))));
     world.service.is_down.store(false, Ordering::SeqCst);
     let first = bridge.sealing(&docs).await.unwrap();
     let before = world.unwraps();
@@ -391,18 +308,9 @@ async fn a_shredded_tenant_gets_no_key_and_no_new_one() {
     world.registry.shred(&docs.tenant);
     bridge.evict_tenant(&docs.tenant);
     let header = Header::parse(&sealed).unwrap();
-    assert!(matches!(
-        bridge.sealing(&docs).await,
-        Err(KeyError::Shredded)
-    ));
-    assert!(matches!(
-        bridge.sealing(&scope("acme", "new")).await,
-        Err(KeyError::Shredded)
-    ));
-    assert!(matches!(
-        bridge.opening(&docs, &header).await,
-        Err(KeyError::Shredded)
-    ));
+    assert!(matches!(bridge.sealing(&docs).await, Err(KeyError::Shredded)));
+    assert!(matches!(bridge.sealing(&scope("acme", "new")).await, Err(KeyError::Shredded)));
+    assert!(matches!(bridge.opening(&docs, &header).await, Err(KeyError::Shredded)));
     assert!(bridge.sealing(&scope("rival", "docs")).await.is_ok());
 }
 
@@ -413,10 +321,7 @@ async fn a_service_that_breaks_the_contract_is_told_so() {
     world.bridge().sealing(&docs).await.unwrap();
     world.service.answers_nothing.store(true, Ordering::SeqCst);
     let refused = world.bridge().sealing(&docs).await.unwrap_err();
-    assert!(matches!(
-        refused,
-        KeyError::Provider(ProviderError::BadAnswer)
-    ));
+    assert!(matches!(refused, KeyError::Provider(ProviderError::BadAnswer)));
 }
 
 #[tokio::test]
@@ -431,22 +336,12 @@ async fn a_new_epoch_is_sealed_with_and_the_old_one_still_opens() {
     next.key_id = KeyId::from_bytes([9; 16]);
     next.epoch = Epoch::new(2).unwrap();
     let bytes = DekBytes::new(Plain::new([9; 32]));
-    next.wrapped = world
-        .service
-        .wrap(&next.kek, &bytes, &next.context())
-        .await
-        .unwrap();
-    assert_eq!(
-        world.registry.register(next).await.unwrap(),
-        Registration::Stored
-    );
+    next.wrapped = world.service.wrap(&next.kek, &bytes, &next.context()).await.unwrap();
+    assert_eq!(world.registry.register(next).await.unwrap(), Registration::Stored);
 
     world.pass(10);
     assert_eq!(bridge.sealing(&docs).await.unwrap().epoch().get(), 2);
-    let opened = bridge
-        .opening(&docs, &Header::parse(&old).unwrap())
-        .await
-        .unwrap();
+    let opened = bridge.opening(&docs, &Header::parse(&old).unwrap()).await.unwrap();
     assert_eq!(opened.epoch(), Epoch::FIRST);
 }
 
@@ -455,10 +350,7 @@ async fn the_cache_is_bounded() {
     let world = World::new();
     let bridge = world.bridge();
     for n in 0..50 {
-        bridge
-            .sealing(&scope("acme", &format!("c{n}")))
-            .await
-            .unwrap();
+        bridge.sealing(&scope("acme", &format!("c{n}"))).await.unwrap();
     }
     assert_eq!(bridge.resident(), 8);
     assert!(format!("{bridge:?}").contains("resident: 8"));

@@ -45,9 +45,7 @@ pub(super) fn read_private(path: &Path) -> Result<Vec<u8>, KeyringError> {
     }
     refuse_open(path, &metadata, 0o600)?;
     let mut bytes = Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0));
-    file.take(MAX_FILE)
-        .read_to_end(&mut bytes)
-        .map_err(|e| io_error(path, e))?;
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|e| io_error(path, e))?;
     Ok(bytes)
 }
 
@@ -94,11 +92,7 @@ fn write_draft(path: &Path, bytes: &[u8]) -> (PathBuf, io::Result<()>) {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -108,27 +102,14 @@ fn sync_parent(path: &Path) -> Result<(), KeyringError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    File::open(parent)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|e| io_error(parent, e))
+    File::open(parent).and_then(|dir| dir.sync_all()).map_err(|e| io_error(parent, e))
 }
 
 fn refuse_open(path: &Path, metadata: &fs::Metadata, wanted: u32) -> Result<(), KeyringError> {
     let mode = metadata.mode() & 0o777;
-    if mode & !wanted == 0 {
-        Ok(())
-    } else {
-        Err(KeyringError::TooOpen {
-            path: path.to_owned(),
-            mode,
-            wanted,
-        })
-    }
+    if mode & !wanted == 0 { Ok(()) } else { Err(KeyringError::TooOpen { path: path.to_owned(), mode, wanted }) }
 }
 
 fn io_error(path: &Path, source: io::Error) -> KeyringError {
-    KeyringError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    KeyringError::Io { path: path.to_owned(), source }
 }

@@ -116,11 +116,7 @@ impl LocalKeyring {
         files::private_dir(dir)?;
         let rng = SystemRandom::new();
         let root = root::open(dir, unlock, cost, &rng)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            root: Arc::new(root),
-            rng,
-        })
+        Ok(Self { dir: dir.to_owned(), root: Arc::new(root), rng })
     }
 
     /// Runs a blocking operation on the file of a KEK.
@@ -152,9 +148,7 @@ impl KekProvider for LocalKeyring {
         self.on_file(kek, move |path, root, kek| {
             let sealed = sealing::new_kek(root, kek, &rng).ok_or_else(no_randomness)?;
             files::create_private(path, &sealed).map_err(|error| match error {
-                KeyringError::Io { source, .. }
-                    if source.kind() == io::ErrorKind::AlreadyExists =>
-                {
+                KeyringError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
                     ProviderError::KekExists
                 }
                 other => of_kek_file(other),
@@ -163,20 +157,12 @@ impl KekProvider for LocalKeyring {
         .await
     }
 
-    async fn wrap(
-        &self,
-        kek: &KekName,
-        dek: &DekBytes,
-        context: &WrapContext,
-    ) -> Result<Vec<u8>, ProviderError> {
+    async fn wrap(&self, kek: &KekName, dek: &DekBytes, context: &WrapContext) -> Result<Vec<u8>, ProviderError> {
         let kek = self.read(kek).await?;
         sealing::wrap_dek(&kek, dek, context, &self.rng).ok_or_else(no_randomness)
     }
 
-    async fn unwrap(
-        &self,
-        deks: &[WrappedDek],
-    ) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
+    async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
         let mut answers = Vec::with_capacity(deks.len());
         for dek in deks {
             let answer = match self.read(&dek.kek).await {
@@ -189,27 +175,20 @@ impl KekProvider for LocalKeyring {
     }
 
     async fn destroy(&self, kek: &KekName) -> Result<(), ProviderError> {
-        self.on_file(kek, |path, _, _| files::remove(path).map_err(of_kek_file))
-            .await
+        self.on_file(kek, |path, _, _| files::remove(path).map_err(of_kek_file)).await
     }
 }
 
 impl std::fmt::Debug for LocalKeyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalKeyring")
-            .field("dir", &self.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("LocalKeyring").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
 fn of_kek_file(error: KeyringError) -> ProviderError {
     match error {
-        KeyringError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-            ProviderError::UnknownKek
-        }
-        KeyringError::TooOpen { .. } | KeyringError::NotPlain(_) => {
-            ProviderError::Denied(Arc::new(error))
-        }
+        KeyringError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => ProviderError::UnknownKek,
+        KeyringError::TooOpen { .. } | KeyringError::NotPlain(_) => ProviderError::Denied(Arc::new(error)),
         other => ProviderError::Unavailable(Arc::new(other)),
     }
 }

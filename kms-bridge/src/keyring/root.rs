@@ -30,17 +30,11 @@ pub(super) struct Cost {
 
 impl Cost {
     /// The second recommended option of RFC 9106: 64 MiB, 3 passes, 4 lanes.
-    pub(super) const STANDARD: Self = Self {
-        memory: 64 * 1024,
-        passes: 3,
-        lanes: 4,
-    };
+    pub(super) const STANDARD: Self = Self { memory: 64 * 1024, passes: 3, lanes: 4 };
 
     /// Whether a root file may ask for it. The bounds keep a damaged file from taking all memory.
     const fn is_sane(self) -> bool {
-        matches!(self.memory, 8..=0x10_0000)
-            && matches!(self.passes, 1..=64)
-            && matches!(self.lanes, 1..=64)
+        matches!(self.memory, 8..=0x10_0000) && matches!(self.passes, 1..=64) && matches!(self.lanes, 1..=64)
     }
 }
 
@@ -74,12 +68,7 @@ enum Kind {
 }
 
 /// Opens the root of the keyring in `dir`, or makes one with this cost.
-pub(super) fn open(
-    dir: &Path,
-    unlock: &Unlock,
-    cost: Cost,
-    rng: &dyn SecureRandom,
-) -> Result<RootKey, KeyringError> {
+pub(super) fn open(dir: &Path, unlock: &Unlock, cost: Cost, rng: &dyn SecureRandom) -> Result<RootKey, KeyringError> {
     let path = dir.join(ROOT_FILE);
     if let Some(bytes) = read_if_there(&path)? {
         return unlock_with(&bytes, unlock);
@@ -97,11 +86,7 @@ pub(super) fn open(
         Unlock::Passphrase(_) => Kind::Passphrase(cost),
     };
     let root = derive(kind, &salt, unlock)?;
-    let file = RootFile {
-        kind,
-        salt,
-        check: *root.check().expose(),
-    };
+    let file = RootFile { kind, salt, check: *root.check().expose() };
     match files::create_private(&path, &file.to_bytes()) {
         Ok(()) => Ok(root),
         // Another process was faster: its root is the one that counts.
@@ -115,11 +100,7 @@ pub(super) fn open(
 fn unlock_with(bytes: &[u8], unlock: &Unlock) -> Result<RootKey, KeyringError> {
     let file = RootFile::parse(bytes).ok_or(KeyringError::BadRootFile)?;
     let root = derive(file.kind, &file.salt, unlock)?;
-    if bool::from(root.check().expose().ct_eq(&file.check)) {
-        Ok(root)
-    } else {
-        Err(KeyringError::WrongKey)
-    }
+    if bool::from(root.check().expose().ct_eq(&file.check)) { Ok(root) } else { Err(KeyringError::WrongKey) }
 }
 
 fn derive(kind: Kind, salt: &[u8; 32], unlock: &Unlock) -> Result<RootKey, KeyringError> {
@@ -127,29 +108,20 @@ fn derive(kind: Kind, salt: &[u8; 32], unlock: &Unlock) -> Result<RootKey, Keyri
         (Kind::KeyFile, Unlock::KeyFile(path)) => read_key_file(path)?,
         (Kind::Passphrase(cost), Unlock::Passphrase(phrase)) => stretch(phrase, salt, cost)?,
         (Kind::KeyFile, Unlock::Passphrase(_)) => {
-            return Err(KeyringError::OtherUnlock {
-                wanted: "a key file",
-            });
+            return Err(KeyringError::OtherUnlock { wanted: "a key file" });
         }
         (Kind::Passphrase(_), Unlock::KeyFile(_)) => {
-            return Err(KeyringError::OtherUnlock {
-                wanted: "a passphrase",
-            });
+            return Err(KeyringError::OtherUnlock { wanted: "a passphrase" });
         }
     };
     Ok(RootKey(kdf::extract(salt, secret.expose())))
 }
 
-fn stretch(
-    phrase: &Plain<String>,
-    salt: &[u8; 32],
-    cost: Cost,
-) -> Result<Plain<[u8; 32]>, KeyringError> {
+fn stretch(phrase: &Plain<String>, salt: &[u8; 32], cost: Cost) -> Result<Plain<[u8; 32]>, KeyringError> {
     if phrase.expose().is_empty() {
         return Err(KeyringError::EmptyPassphrase);
     }
-    let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(32))
-        .map_err(|_| KeyringError::BadRootFile)?;
+    let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(32)).map_err(|_| KeyringError::BadRootFile)?;
     let mut out = Plain::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(phrase.expose().as_bytes(), salt, out.expose_mut())
@@ -160,9 +132,7 @@ fn stretch(
 fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, KeyringError> {
     match files::read_private(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(KeyringError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            Ok(None)
-        }
+        Err(KeyringError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -170,20 +140,16 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, KeyringError> {
 /// Makes the key file of a new keyring unless there is one.
 fn make_key_file(path: &Path, rng: &dyn SecureRandom) -> Result<(), KeyringError> {
     let mut secret = Plain::new([0_u8; 32]);
-    rng.fill(secret.expose_mut())
-        .map_err(|_| KeyringError::NoResources)?;
+    rng.fill(secret.expose_mut()).map_err(|_| KeyringError::NoResources)?;
     let mut line = Plain::new(String::with_capacity(65));
     for byte in secret.expose() {
         for nibble in [byte >> 4, byte & 15] {
-            line.expose_mut()
-                .extend(char::from_digit(u32::from(nibble), 16));
+            line.expose_mut().extend(char::from_digit(u32::from(nibble), 16));
         }
     }
     line.expose_mut().push('\n');
     match files::create_private(path, line.expose().as_bytes()) {
-        Err(KeyringError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-            Ok(())
-        }
+        Err(KeyringError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
 }
@@ -204,9 +170,7 @@ fn read_key_file(path: &Path) -> Result<Plain<[u8; 32]>, KeyringError> {
     }
     for (byte, pair) in secret.expose_mut().iter_mut().zip(digits.chunks_exact(2)) {
         for digit in pair {
-            let nibble = char::from(*digit)
-                .to_digit(16)
-                .and_then(|n| u8::try_from(n).ok());
+            let nibble = char::from(*digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
             *byte = (*byte << 4) | nibble.ok_or_else(bad)?;
         }
     }
@@ -219,30 +183,15 @@ impl RootFile {
         let (numbers, rest) = rest.split_first_chunk::<16>()?;
         let (salt, rest) = rest.split_first_chunk::<32>()?;
         let check = <[u8; 32]>::try_from(rest).ok()?;
-        let mut numbers = numbers
-            .chunks_exact(4)
-            .filter_map(|n| n.try_into().ok().map(u32::from_be_bytes));
-        let (kind, memory, passes, lanes) = (
-            numbers.next()?,
-            numbers.next()?,
-            numbers.next()?,
-            numbers.next()?,
-        );
-        let cost = Cost {
-            memory,
-            passes,
-            lanes,
-        };
+        let mut numbers = numbers.chunks_exact(4).filter_map(|n| n.try_into().ok().map(u32::from_be_bytes));
+        let (kind, memory, passes, lanes) = (numbers.next()?, numbers.next()?, numbers.next()?, numbers.next()?);
+        let cost = Cost { memory, passes, lanes };
         let kind = match kind {
             1 if (memory, passes, lanes) == (0, 0, 0) => Kind::KeyFile,
             2 if cost.is_sane() => Kind::Passphrase(cost),
             _ => return None,
         };
-        (magic == MAGIC).then_some(Self {
-            kind,
-            salt: *salt,
-            check,
-        })
+        (magic == MAGIC).then_some(Self { kind, salt: *salt, check })
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -251,9 +200,7 @@ impl RootFile {
             Kind::Passphrase(cost) => [2, cost.memory, cost.passes, cost.lanes],
         };
         let mut bytes = MAGIC.to_vec();
-        numbers
-            .iter()
-            .for_each(|n| bytes.extend_from_slice(&n.to_be_bytes()));
+        numbers.iter().for_each(|n| bytes.extend_from_slice(&n.to_be_bytes()));
         bytes.extend_from_slice(&self.salt);
         bytes.extend_from_slice(&self.check);
         bytes

@@ -28,12 +28,7 @@ pub(super) fn new_kek(root: &RootKey, kek: &KekName, rng: &dyn SecureRandom) -> 
     rng.fill(secret.expose_mut()).ok()?;
     let mut salt = [0; 32];
     rng.fill(&mut salt).ok()?;
-    seal(
-        &root.for_kek(kek, &salt),
-        &[KEK_MAGIC, &salt],
-        kek.as_str().as_bytes(),
-        secret.expose(),
-    )
+    seal(&root.for_kek(kek, &salt), &[KEK_MAGIC, &salt], kek.as_str().as_bytes(), secret.expose())
 }
 
 /// The KEK in its file's bytes; `None` when they are damaged, of another KEK, or of another keyring.
@@ -43,12 +38,7 @@ pub(super) fn open_kek(root: &RootKey, kek: &KekName, file: &[u8]) -> Option<Pla
         return None;
     }
     let (salt, ciphertext) = rest.split_first_chunk::<32>()?;
-    open(
-        &root.for_kek(kek, salt),
-        &[magic, salt],
-        kek.as_str().as_bytes(),
-        ciphertext,
-    )
+    open(&root.for_kek(kek, salt), &[magic, salt], kek.as_str().as_bytes(), ciphertext)
 }
 
 /// A DEK wrapped by a KEK: version 1, context digest 16, salt 32, ciphertext 32, tag 16.
@@ -65,12 +55,7 @@ pub(super) fn wrap_dek(
     rng.fill(&mut salt).ok()?;
     let key = wrap_key(kek, &salt);
     let check = context_check(context);
-    seal(
-        &key,
-        &[&[WRAP_VERSION], &check, &salt],
-        context.as_bytes(),
-        dek.expose(),
-    )
+    seal(&key, &[&[WRAP_VERSION], &check, &salt], context.as_bytes(), dek.expose())
 }
 
 /// The DEK in a wrapped form.
@@ -91,9 +76,7 @@ pub(super) fn unwrap_dek(
         return Err(ProviderError::ContextMismatch);
     }
     let parts: [&[u8]; 3] = [&[WRAP_VERSION], check, salt];
-    open(&wrap_key(kek, salt), &parts, context.as_bytes(), ciphertext)
-        .map(DekBytes::new)
-        .ok_or(ProviderError::Corrupt)
+    open(&wrap_key(kek, salt), &parts, context.as_bytes(), ciphertext).map(DekBytes::new).ok_or(ProviderError::Corrupt)
 }
 
 fn wrap_key(kek: &Plain<[u8; 32]>, salt: &[u8; 32]) -> Plain<[u8; 32]> {
@@ -108,41 +91,19 @@ fn context_check(context: &WrapContext) -> [u8; 16] {
 
 /// `head`, then the sealed secret. Head and context are authenticated; the nonce is zero, because
 /// `key` is derived for this one message.
-fn seal(
-    key: &Plain<[u8; 32]>,
-    head: &[&[u8]],
-    context: &[u8],
-    secret: &[u8; 32],
-) -> Option<Vec<u8>> {
+fn seal(key: &Plain<[u8; 32]>, head: &[&[u8]], context: &[u8], secret: &[u8; 32]) -> Option<Vec<u8>> {
     let mut bytes = head.concat();
     let aad = [&bytes, context].concat();
-    let payload = Payload {
-        msg: secret,
-        aad: &aad,
-    };
-    let sealed = Aes256Gcm::new(key.expose().into())
-        .encrypt(&NONCE.into(), payload)
-        .ok()?;
+    let payload = Payload { msg: secret, aad: &aad };
+    let sealed = Aes256Gcm::new(key.expose().into()).encrypt(&NONCE.into(), payload).ok()?;
     bytes.extend_from_slice(&sealed);
     Some(bytes)
 }
 
-fn open(
-    key: &Plain<[u8; 32]>,
-    head: &[&[u8]],
-    context: &[u8],
-    ciphertext: &[u8],
-) -> Option<Plain<[u8; 32]>> {
+fn open(key: &Plain<[u8; 32]>, head: &[&[u8]], context: &[u8], ciphertext: &[u8]) -> Option<Plain<[u8; 32]>> {
     let aad = [&head.concat(), context].concat();
-    let payload = Payload {
-        msg: ciphertext,
-        aad: &aad,
-    };
-    let secret = Aes256Gcm::new(key.expose().into())
-        .decrypt(&NONCE.into(), payload)
-        .ok()?;
+    let payload = Payload { msg: ciphertext, aad: &aad };
+    let secret = Aes256Gcm::new(key.expose().into()).decrypt(&NONCE.into(), payload).ok()?;
     let secret = Plain::new(secret);
-    <[u8; 32]>::try_from(secret.expose().as_slice())
-        .ok()
-        .map(Plain::new)
+    <[u8; 32]>::try_from(secret.expose().as_slice()).ok().map(Plain::new)
 }

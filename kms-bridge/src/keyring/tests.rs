@@ -16,11 +16,7 @@ use crate::{
 };
 
 /// Far below the standard, so that tests spend their time elsewhere.
-const CHEAP: Cost = Cost {
-    memory: 64,
-    passes: 1,
-    lanes: 1,
-};
+const CHEAP: Cost = Cost { memory: 64, passes: 1, lanes: 1 };
 
 struct Ring {
     home: TempDir,
@@ -54,20 +50,12 @@ impl Ring {
 
     async fn wrapped(&self, kek: &KekName) -> WrappedDek {
         let mut record = record(kek);
-        record.wrapped = self
-            .ring
-            .wrap(kek, &secret(), &record.context())
-            .await
-            .unwrap();
+        record.wrapped = self.ring.wrap(kek, &secret(), &record.context()).await.unwrap();
         record
     }
 
     async fn unwrap(&self, record: &WrappedDek) -> Result<[u8; 32], ProviderError> {
-        let mut answers = self
-            .ring
-            .unwrap(std::slice::from_ref(record))
-            .await
-            .unwrap();
+        let mut answers = self.ring.unwrap(std::slice::from_ref(record)).await.unwrap();
         assert_eq!(answers.len(), 1);
         answers.remove(0).map(|dek| *dek.expose())
     }
@@ -88,11 +76,7 @@ fn secret() -> DekBytes {
 fn record(kek: &KekName) -> WrappedDek {
     WrappedDek {
         key_id: KeyId::from_bytes([1; 16]),
-        scope: DekScope {
-            tenant: TenantId::new("acme").unwrap(),
-            purpose: Purpose::Payload,
-            collection: None,
-        },
+        scope: DekScope { tenant: TenantId::new("acme").unwrap(), purpose: Purpose::Payload, collection: None },
         epoch: Epoch::FIRST,
         kek: kek.clone(),
         wrapped: Vec::new(),
@@ -123,16 +107,9 @@ async fn files_are_for_their_owner_only_and_hold_no_key() {
     ring.wrapped(&kek).await;
     assert_eq!(mode(&ring.dir()), 0o700);
     assert_eq!(mode(&ring.home.path().join("root.key")), 0o600);
-    let mut names: Vec<_> = fs::read_dir(ring.dir())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
+    let mut names: Vec<_> = fs::read_dir(ring.dir()).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
-    assert_eq!(
-        names,
-        [ring.kek_file(&kek), ring.dir().join("root")],
-        "no drafts are left"
-    );
+    assert_eq!(names, [ring.kek_file(&kek), ring.dir().join("root")], "no drafts are left");
     for name in names {
         assert_eq!(mode(&name), 0o600);
     }
@@ -158,10 +135,7 @@ async fn what_others_can_read_is_refused() {
         assert!(ring.again().is_ok());
     }
     set_mode(&ring.kek_file(&kek), 0o644);
-    assert!(matches!(
-        ring.unwrap(&record).await,
-        Err(ProviderError::Denied(_))
-    ));
+    assert!(matches!(ring.unwrap(&record).await, Err(ProviderError::Denied(_))));
     set_mode(&ring.kek_file(&kek), 0o400);
     assert!(ring.unwrap(&record).await.is_ok());
 }
@@ -172,16 +146,10 @@ async fn a_destroyed_kek_stays_destroyed() {
     let kek = ring.kek().await;
     let record = ring.wrapped(&kek).await;
     ring.ring.destroy(&kek).await.unwrap();
-    assert!(matches!(
-        ring.unwrap(&record).await,
-        Err(ProviderError::UnknownKek)
-    ));
+    assert!(matches!(ring.unwrap(&record).await, Err(ProviderError::UnknownKek)));
     let wrap = ring.ring.wrap(&kek, &secret(), &record.context()).await;
     assert!(matches!(wrap, Err(ProviderError::UnknownKek)));
-    assert!(matches!(
-        ring.ring.destroy(&kek).await,
-        Err(ProviderError::UnknownKek)
-    ));
+    assert!(matches!(ring.ring.destroy(&kek).await, Err(ProviderError::UnknownKek)));
     assert!(!ring.kek_file(&kek).exists());
 }
 
@@ -190,10 +158,7 @@ async fn a_name_is_taken_once() {
     let ring = Ring::new();
     let kek = ring.kek().await;
     let before = fs::read(ring.kek_file(&kek)).unwrap();
-    assert!(matches!(
-        ring.ring.create_kek(&kek).await,
-        Err(ProviderError::KekExists)
-    ));
+    assert!(matches!(ring.ring.create_kek(&kek).await, Err(ProviderError::KekExists)));
     assert_eq!(fs::read(ring.kek_file(&kek)).unwrap(), before);
 }
 
@@ -210,21 +175,11 @@ async fn a_wrapped_key_is_bound_to_scope_and_epoch() {
     for change in changes {
         let mut moved = record.clone();
         change(&mut moved);
-        assert!(matches!(
-            ring.unwrap(&moved).await,
-            Err(ProviderError::ContextMismatch)
-        ));
+        assert!(matches!(ring.unwrap(&moved).await, Err(ProviderError::ContextMismatch)));
         // Nor does it help to give it the digest of the new context.
-        let theirs = ring
-            .ring
-            .wrap(&kek, &secret(), &moved.context())
-            .await
-            .unwrap();
+        let theirs = ring.ring.wrap(&kek, &secret(), &moved.context()).await.unwrap();
         moved.wrapped[1..17].copy_from_slice(&theirs[1..17]);
-        assert!(matches!(
-            ring.unwrap(&moved).await,
-            Err(ProviderError::Corrupt)
-        ));
+        assert!(matches!(ring.unwrap(&moved).await, Err(ProviderError::Corrupt)));
     }
 }
 
@@ -238,14 +193,7 @@ async fn a_batch_fails_key_by_key() {
     let mut cut = good.clone();
     cut.wrapped.truncate(20);
     let answers = ring.ring.unwrap(&[lost, good, cut]).await.unwrap();
-    assert!(matches!(
-        &answers[..],
-        [
-            Err(ProviderError::UnknownKek),
-            Ok(_),
-            Err(ProviderError::Corrupt)
-        ]
-    ));
+    assert!(matches!(&answers[..], [Err(ProviderError::UnknownKek), Ok(_), Err(ProviderError::Corrupt)]));
 }
 
 #[tokio::test]
@@ -263,18 +211,12 @@ async fn any_damage_is_noticed() {
         let mut damaged = file.clone();
         damaged[at] ^= 1;
         fs::write(ring.kek_file(&kek), damaged).unwrap();
-        assert!(
-            matches!(ring.unwrap(&record).await, Err(ProviderError::Corrupt)),
-            "file byte {at}"
-        );
+        assert!(matches!(ring.unwrap(&record).await, Err(ProviderError::Corrupt)), "file byte {at}");
     }
     fs::write(ring.kek_file(&other), &file).unwrap();
     let mut swapped = record.clone();
     swapped.kek = other;
-    assert!(
-        matches!(ring.unwrap(&swapped).await, Err(ProviderError::Corrupt)),
-        "file of another KEK"
-    );
+    assert!(matches!(ring.unwrap(&swapped).await, Err(ProviderError::Corrupt)), "file of another KEK");
     fs::write(ring.kek_file(&kek), &file).unwrap();
     assert!(ring.unwrap(&record).await.is_ok());
 }
@@ -284,24 +226,12 @@ fn a_wrong_passphrase_is_told_apart_from_damage() {
     let home = TempDir::new().unwrap();
     let dir = home.path().join("keyring");
     let open = |unlock: &Unlock| LocalKeyring::open_with_cost(&dir, unlock, CHEAP);
-    assert!(matches!(
-        open(&phrase("")),
-        Err(KeyringError::EmptyPassphrase)
-    ));
+    assert!(matches!(open(&phrase("")), Err(KeyringError::EmptyPassphrase)));
     open(&phrase("correct horse")).unwrap();
     assert!(open(&phrase("correct horse")).is_ok());
-    assert!(matches!(
-        open(&phrase("correct house")),
-        Err(KeyringError::WrongKey)
-    ));
-    assert!(matches!(
-        open(&key_file(&home)),
-        Err(KeyringError::OtherUnlock { .. })
-    ));
-    assert!(
-        !home.path().join("root.key").exists(),
-        "the refused opening made no key file"
-    );
+    assert!(matches!(open(&phrase("correct house")), Err(KeyringError::WrongKey)));
+    assert!(matches!(open(&key_file(&home)), Err(KeyringError::OtherUnlock { .. })));
+    assert!(!home.path().join("root.key").exists(), "the refused opening made no key file");
 
     let root = dir.join("root");
     let good = fs::read(&root).unwrap();
@@ -309,19 +239,10 @@ fn a_wrong_passphrase_is_told_apart_from_damage() {
         let mut damaged = good.clone();
         damaged[at] = byte;
         fs::write(&root, damaged).unwrap();
-        assert!(
-            matches!(
-                open(&phrase("correct horse")),
-                Err(KeyringError::BadRootFile)
-            ),
-            "{at}"
-        );
+        assert!(matches!(open(&phrase("correct horse")), Err(KeyringError::BadRootFile)), "{at}");
     }
     fs::write(&root, &good[..good.len() - 1]).unwrap();
-    assert!(matches!(
-        open(&phrase("correct horse")),
-        Err(KeyringError::BadRootFile)
-    ));
+    assert!(matches!(open(&phrase("correct horse")), Err(KeyringError::BadRootFile)));
 }
 
 #[test]
@@ -330,10 +251,7 @@ fn the_standard_cost_is_written_down_and_works() {
     let dir = home.path().join("keyring");
     LocalKeyring::open(&dir, &phrase("correct horse")).unwrap();
     let root = fs::read(dir.join("root")).unwrap();
-    assert_eq!(
-        root[8..24],
-        [0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4]
-    );
+    assert_eq!(root[8..24], [0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4]);
 }
 
 #[test]
@@ -345,10 +263,7 @@ fn key_files_are_checked() {
     assert!(matches!(ring.again(), Err(KeyringError::WrongKey)));
     for bad in ["", "abc", &"zz".repeat(32), &"ab".repeat(33)] {
         fs::write(&path, bad).unwrap();
-        assert!(
-            matches!(ring.again(), Err(KeyringError::BadKeyFile(_))),
-            "{bad}"
-        );
+        assert!(matches!(ring.again(), Err(KeyringError::BadKeyFile(_))), "{bad}");
     }
     fs::remove_file(&path).unwrap();
     assert!(matches!(ring.again(), Err(KeyringError::KeyFileMissing(_))));
@@ -371,18 +286,12 @@ fn racing_first_openings_agree() {
     let home = TempDir::new().unwrap();
     let dir = home.path().join("keyring");
     let rings: Vec<_> = std::thread::scope(|threads| {
-        let all: Vec<_> = (0..8)
-            .map(|_| threads.spawn(|| LocalKeyring::open(&dir, &key_file(&home)).unwrap()))
-            .collect();
-        all.into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        let all: Vec<_> =
+            (0..8).map(|_| threads.spawn(|| LocalKeyring::open(&dir, &key_file(&home)).unwrap())).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let kek = KekName::random(&SystemRandom::new()).unwrap();
-    let keys: Vec<_> = rings
-        .iter()
-        .map(|r| *r.root.for_kek(&kek, &[0; 32]).expose())
-        .collect();
+    let keys: Vec<_> = rings.iter().map(|r| *r.root.for_kek(&kek, &[0; 32]).expose()).collect();
     assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
@@ -391,10 +300,7 @@ fn debug_shows_no_secret() {
     let ring = Ring::new();
     let key = fs::read_to_string(ring.home.path().join("root.key")).unwrap();
     let shown = format!("{:?} {:?}", ring.ring, phrase("correct horse"));
-    assert!(
-        !shown.contains(key.trim()) && !shown.contains("horse"),
-        "{shown}"
-    );
+    assert!(!shown.contains(key.trim()) && !shown.contains("horse"), "{shown}");
 }
 
 #[tokio::test]

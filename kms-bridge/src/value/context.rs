@@ -28,10 +28,7 @@ impl SealContext<'_> {
         let scope = dek.scope();
         scope.tenant == *self.tenant
             && scope.purpose == self.purpose
-            && scope
-                .collection
-                .as_ref()
-                .is_none_or(|c| Some(c) == self.collection)
+            && scope.collection.as_ref().is_none_or(|c| Some(c) == self.collection)
     }
 
     /// The additional data of the cipher: the header, then the six parts, each as a big-endian `u32`

@@ -48,11 +48,7 @@ pub struct Header {
 
 impl Header {
     pub(crate) const fn new(key_id: KeyId, epoch: Epoch, salt: [u8; 24]) -> Self {
-        Self {
-            key_id,
-            epoch,
-            salt,
-        }
+        Self { key_id, epoch, salt }
     }
 
     /// Reads the header at the start of a whole sealed value.
@@ -62,11 +58,7 @@ impl Header {
     pub fn parse(sealed: &[u8]) -> Result<Self, FormatError> {
         let (magic, rest) = take::<4>(sealed).ok_or_else(|| {
             let beginning = !sealed.is_empty() && MAGIC.starts_with(sealed);
-            if beginning {
-                FormatError::Truncated
-            } else {
-                FormatError::NotSealed
-            }
+            if beginning { FormatError::Truncated } else { FormatError::NotSealed }
         })?;
         if magic != MAGIC {
             return Err(FormatError::NotSealed);
@@ -91,11 +83,7 @@ impl Header {
         let (epoch, rest) = take(rest).ok_or(FormatError::Truncated)?;
         let (salt, _) = take(rest).ok_or(FormatError::Truncated)?;
         let epoch = Epoch::new(u32::from_be_bytes(epoch)).ok_or(FormatError::ZeroEpoch)?;
-        Ok(Self {
-            key_id: KeyId::from_bytes(key_id),
-            epoch,
-            salt,
-        })
+        Ok(Self { key_id: KeyId::from_bytes(key_id), epoch, salt })
     }
 
     /// The id of the data key that sealed the value.
@@ -115,28 +103,16 @@ impl Header {
         let flags = FLAGS.to_be_bytes();
         let key_id = self.key_id.to_bytes();
         let epoch = self.epoch.get().to_be_bytes();
-        let parts: [&[u8]; 6] = [
-            &MAGIC,
-            &[VERSION, SUITE],
-            &flags,
-            &key_id,
-            &epoch,
-            &self.salt,
-        ];
+        let parts: [&[u8]; 6] = [&MAGIC, &[VERSION, SUITE], &flags, &key_id, &epoch, &self.salt];
         let mut bytes = [0; HEADER_LEN];
         // INVARIANT: the parts are HEADER_LEN bytes together.
-        bytes
-            .iter_mut()
-            .zip(parts.into_iter().flatten())
-            .for_each(|(to, from)| *to = *from);
+        bytes.iter_mut().zip(parts.into_iter().flatten()).for_each(|(to, from)| *to = *from);
         bytes
     }
 }
 
 fn take<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
-    bytes
-        .split_first_chunk()
-        .map(|(first, rest)| (*first, rest))
+    bytes.split_first_chunk().map(|(first, rest)| (*first, rest))
 }
 
 #[cfg(test)]
@@ -171,8 +147,7 @@ mod tests {
 
     #[test]
     fn each_defect_has_its_own_error() {
-        let good =
-            padded(&Header::new(KeyId::from_bytes([7; 16]), Epoch::FIRST, [9; 24]).to_bytes());
+        let good = padded(&Header::new(KeyId::from_bytes([7; 16]), Epoch::FIRST, [9; 24]).to_bytes());
         let with = |at: usize, byte: u8| {
             let mut bytes = good.clone();
             bytes[at] = byte;
@@ -187,11 +162,7 @@ mod tests {
         assert_eq!(Header::parse(b""), Err(FormatError::NotSealed));
         assert_eq!(Header::parse(b"hi"), Err(FormatError::NotSealed));
         for len in 1..MIN_LEN {
-            assert_eq!(
-                Header::parse(&good[..len]),
-                Err(FormatError::Truncated),
-                "{len} bytes"
-            );
+            assert_eq!(Header::parse(&good[..len]), Err(FormatError::Truncated), "{len} bytes");
         }
         assert!(Header::parse(&good).is_ok());
     }

@@ -103,8 +103,7 @@ pub fn seal(
     rng: &dyn SecureRandom,
 ) -> Result<Sealed<Value>, SealError> {
     let mut salt = [0; 24];
-    rng.fill(&mut salt)
-        .map_err(|Unspecified| SealError::NoRandomness)?;
+    rng.fill(&mut salt).map_err(|Unspecified| SealError::NoRandomness)?;
     seal_with_salt(dek, context, plaintext, salt)
 }
 
@@ -112,11 +111,7 @@ pub fn seal(
 ///
 /// # Errors
 /// [`OpenError`] says which check failed.
-pub fn open(
-    dek: &Dek,
-    context: &SealContext<'_>,
-    sealed: &[u8],
-) -> Result<Plain<Vec<u8>>, OpenError> {
+pub fn open(dek: &Dek, context: &SealContext<'_>, sealed: &[u8]) -> Result<Plain<Vec<u8>>, OpenError> {
     let header = Header::parse(sealed)?;
     if header.key_id() != dek.key_id() || header.epoch() != dek.epoch() {
         return Err(OpenError::OtherKey);
@@ -126,17 +121,13 @@ pub fn open(
     }
     let header = header.to_bytes();
     let rest = sealed.get(HEADER_LEN..).ok_or(FormatError::Truncated)?;
-    let (claimed, ciphertext) = rest
-        .split_first_chunk::<COMMITMENT_LEN>()
-        .ok_or(FormatError::Truncated)?;
+    let (claimed, ciphertext) = rest.split_first_chunk::<COMMITMENT_LEN>().ok_or(FormatError::Truncated)?;
 
     let (key, commitment) = dek.message_key(&header);
     if !bool::from(commitment.expose().ct_eq(claimed)) {
         return Err(OpenError::Commitment);
     }
-    let aad = context
-        .additional_data(&header)
-        .ok_or(OpenError::Authentication)?;
+    let aad = context.additional_data(&header).ok_or(OpenError::Authentication)?;
     let mut buffer = Plain::new(ciphertext.to_vec());
     let length = cipher(&key)
         .and_then(|cipher| {
@@ -167,21 +158,14 @@ pub(crate) fn seal_with_salt(
     bytes.extend_from_slice(&header);
     bytes.extend_from_slice(commitment.expose());
     bytes.extend_from_slice(plaintext);
-    let content = bytes
-        .get_mut(HEADER_LEN + COMMITMENT_LEN..)
-        .ok_or(SealError::TooLong)?;
-    let tag = cipher(&key).and_then(|cipher| {
-        cipher.seal_in_place_separate_tag(only_nonce(), Aad::from(&aad), content)
-    });
+    let content = bytes.get_mut(HEADER_LEN + COMMITMENT_LEN..).ok_or(SealError::TooLong)?;
+    let tag = cipher(&key).and_then(|cipher| cipher.seal_in_place_separate_tag(only_nonce(), Aad::from(&aad), content));
     let Ok(tag) = tag else {
         zeroize::Zeroize::zeroize(&mut bytes);
         return Err(SealError::TooLong);
     };
     bytes.extend_from_slice(tag.as_ref());
-    Ok(Sealed {
-        bytes,
-        kind: PhantomData,
-    })
+    Ok(Sealed { bytes, kind: PhantomData })
 }
 
 fn cipher(key: &Plain<[u8; 32]>) -> Result<LessSafeKey, Unspecified> {

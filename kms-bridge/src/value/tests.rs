@@ -44,11 +44,7 @@ impl Place {
     fn dek(&self, key_id: [u8; 16], epoch: u32, secret: [u8; 32]) -> Dek {
         let record = WrappedDek {
             key_id: KeyId::from_bytes(key_id),
-            scope: DekScope {
-                tenant: self.tenant.clone(),
-                purpose: self.purpose,
-                collection: self.collection.clone(),
-            },
+            scope: DekScope { tenant: self.tenant.clone(), purpose: self.purpose, collection: self.collection.clone() },
             epoch: Epoch::new(epoch).unwrap(),
             kek: KekName::new("k-aaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap(),
             wrapped: Vec::new(),
@@ -69,24 +65,15 @@ fn place() -> Place {
 }
 
 fn places() -> impl Strategy<Value = Place> {
-    (
-        "[a-z0-9]{1,8}",
-        "[a-z0-9]{1,8}",
-        proptest::option::of("[a-z0-9]{1,8}"),
-        ".{0,12}",
-        ".{0,12}",
-        0..5_usize,
-    )
-        .prop_map(
-            |(tenant, upstream, collection, record, field, purpose)| Place {
-                tenant: TenantId::new(&tenant).unwrap(),
-                upstream: UpstreamName::new(&upstream).unwrap(),
-                collection: collection.map(|c| CollectionName::new(&c).unwrap()),
-                record,
-                field,
-                purpose: Purpose::ALL[purpose],
-            },
-        )
+    ("[a-z0-9]{1,8}", "[a-z0-9]{1,8}", proptest::option::of("[a-z0-9]{1,8}"), ".{0,12}", ".{0,12}", 0..5_usize)
+        .prop_map(|(tenant, upstream, collection, record, field, purpose)| Place {
+            tenant: TenantId::new(&tenant).unwrap(),
+            upstream: UpstreamName::new(&upstream).unwrap(),
+            collection: collection.map(|c| CollectionName::new(&c).unwrap()),
+            record,
+            field,
+            purpose: Purpose::ALL[purpose],
+        })
 }
 
 /// Suite 1 written down a second time, from the specification, over other code: `ring`'s HKDF and
@@ -105,66 +92,31 @@ impl Second {
                 64
             }
         }
-        let header = [
-            &[0x9e, 0x41, 0x49, 0x56, 1, 1, 0, 0][..],
-            &id,
-            &epoch.to_be_bytes(),
-            &salt,
-        ]
-        .concat();
+        let header = [&[0x9e, 0x41, 0x49, 0x56, 1, 1, 0, 0][..], &id, &epoch.to_be_bytes(), &salt].concat();
         let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"AIOS value v1 suite 1").extract(&secret);
         let mut okm = [0; 64];
-        prk.expand(&[&header], SixtyFour)
-            .unwrap()
-            .fill(&mut okm)
-            .unwrap();
+        prk.expand(&[&header], SixtyFour).unwrap().fill(&mut okm).unwrap();
 
         let mut aad = header.clone();
         let collection = place.collection.as_ref().map_or("", |c| c.as_str());
         let (tenant, upstream) = (place.tenant.as_str(), place.upstream.as_str());
         let purpose = place.purpose.as_str();
-        for part in [
-            tenant,
-            upstream,
-            collection,
-            &place.record,
-            &place.field,
-            purpose,
-        ] {
+        for part in [tenant, upstream, collection, &place.record, &place.field, purpose] {
             aad.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
             aad.extend(part.bytes());
         }
         let head = [&header, &okm[32..]].concat();
-        Self {
-            head,
-            aad,
-            cipher: Aes256Gcm::new_from_slice(&okm[..32]).unwrap(),
-        }
+        Self { head, aad, cipher: Aes256Gcm::new_from_slice(&okm[..32]).unwrap() }
     }
 
     fn seal(&self, plaintext: &[u8]) -> Vec<u8> {
-        let payload = Payload {
-            msg: plaintext,
-            aad: &self.aad,
-        };
-        [
-            self.head.clone(),
-            self.cipher.encrypt(&[0; 12].into(), payload).unwrap(),
-        ]
-        .concat()
+        let payload = Payload { msg: plaintext, aad: &self.aad };
+        [self.head.clone(), self.cipher.encrypt(&[0; 12].into(), payload).unwrap()].concat()
     }
 
     fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let ciphertext = sealed.strip_prefix(&self.head[..])?;
-        self.cipher
-            .decrypt(
-                &[0; 12].into(),
-                Payload {
-                    msg: ciphertext,
-                    aad: &self.aad,
-                },
-            )
-            .ok()
+        self.cipher.decrypt(&[0; 12].into(), Payload { msg: ciphertext, aad: &self.aad }).ok()
     }
 }
 
@@ -225,11 +177,7 @@ fn each_moved_part_is_noticed() {
     let dek = Dek::new(
         &WrappedDek {
             key_id: KeyId::from_bytes([1; 16]),
-            scope: DekScope {
-                tenant: home.tenant.clone(),
-                purpose: home.purpose,
-                collection: None,
-            },
+            scope: DekScope { tenant: home.tenant.clone(), purpose: home.purpose, collection: None },
             epoch: Epoch::FIRST,
             kek: KekName::new("k-aaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap(),
             wrapped: Vec::new(),
@@ -244,28 +192,16 @@ fn each_moved_part_is_noticed() {
     };
     assert_eq!(try_in(|_| ()), Ok(b"secret".to_vec()));
     let wrong_key = Err(OpenError::OtherScope);
-    assert_eq!(
-        try_in(|p| p.tenant = TenantId::new("rival").unwrap()),
-        wrong_key
-    );
+    assert_eq!(try_in(|p| p.tenant = TenantId::new("rival").unwrap()), wrong_key);
     assert_eq!(try_in(|p| p.purpose = Purpose::Vector), wrong_key);
     let moved = Err(OpenError::Authentication);
-    assert_eq!(
-        try_in(|p| p.upstream = UpstreamName::new("other").unwrap()),
-        moved
-    );
-    assert_eq!(
-        try_in(|p| p.collection = Some(CollectionName::new("other").unwrap())),
-        moved
-    );
+    assert_eq!(try_in(|p| p.upstream = UpstreamName::new("other").unwrap()), moved);
+    assert_eq!(try_in(|p| p.collection = Some(CollectionName::new("other").unwrap())), moved);
     assert_eq!(try_in(|p| p.collection = None), moved);
     assert_eq!(try_in(|p| p.record = "43".into()), moved);
     assert_eq!(try_in(|p| p.field = "vector".into()), moved);
     // Length prefixes: a byte that changes sides between neighbours is noticed.
-    assert_eq!(
-        try_in(|p| (p.record, p.field) = ("42p".into(), "ayload".into())),
-        moved
-    );
+    assert_eq!(try_in(|p| (p.record, p.field) = ("42p".into(), "ayload".into())), moved);
 }
 
 #[test]
@@ -297,18 +233,8 @@ fn a_cut_value_is_refused_at_every_length() {
 #[test]
 fn another_secret_under_the_same_id_is_refused_before_decryption() {
     let home = place();
-    let sealed = seal(
-        &home.dek([1; 16], 1, [2; 32]),
-        &home.context(),
-        b"x",
-        &SystemRandom::new(),
-    )
-    .unwrap();
-    let refused = open(
-        &home.dek([1; 16], 1, [3; 32]),
-        &home.context(),
-        sealed.as_bytes(),
-    );
+    let sealed = seal(&home.dek([1; 16], 1, [2; 32]), &home.context(), b"x", &SystemRandom::new()).unwrap();
+    let refused = open(&home.dek([1; 16], 1, [3; 32]), &home.context(), sealed.as_bytes());
     assert_eq!(refused.unwrap_err(), OpenError::Commitment);
 }
 
@@ -327,14 +253,8 @@ fn debug_shows_no_key_and_no_plaintext() {
     let dek = home.dek([1; 16], 1, [0xd7; 32]);
     let sealed = seal(&dek, &home.context(), b"hunter2", &SystemRandom::new()).unwrap();
     let opened = open(&dek, &home.context(), sealed.as_bytes()).unwrap();
-    let shown = format!(
-        "{dek:?} {sealed:?} {opened:?} {:?}",
-        DekBytes::new(Plain::new([0xd7; 32]))
-    );
-    assert!(
-        !shown.contains("215") && !shown.contains("d7") && !shown.contains("hunter2"),
-        "{shown}"
-    );
+    let shown = format!("{dek:?} {sealed:?} {opened:?} {:?}", DekBytes::new(Plain::new([0xd7; 32])));
+    assert!(!shown.contains("215") && !shown.contains("d7") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
@@ -364,8 +284,7 @@ fn golden_vectors_seal_and_open_byte_for_byte() {
         let dek = place.dek(vector.array("key-id"), epoch, vector.array("dek"));
         let plaintext = vector.bytes("plaintext");
 
-        let sealed =
-            seal_with_salt(&dek, &place.context(), &plaintext, vector.array("salt")).unwrap();
+        let sealed = seal_with_salt(&dek, &place.context(), &plaintext, vector.array("salt")).unwrap();
         assert_eq!(golden::hex(sealed.as_bytes()), vector.text("sealed"));
         let opened = open(&dek, &place.context(), &vector.bytes("sealed")).unwrap();
         assert_eq!(opened.expose(), &plaintext);

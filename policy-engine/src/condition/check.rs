@@ -2,23 +2,14 @@
 
 use super::BadCondition;
 use super::scope::{Type, VARIABLES};
-use cel::common::ast::{
-    CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators as op,
-};
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators as op};
 
 /// Checks that an expression is a condition.
 pub(super) fn check(root: &IdedExpr) -> Result<(), BadCondition> {
-    let mut checker = Checker {
-        bound: Vec::new(),
-        inside: Nesting::None,
-        depth: 0,
-    };
+    let mut checker = Checker { bound: Vec::new(), inside: Nesting::None, depth: 0 };
     match checker.infer(root)? {
         Type::Bool => Ok(()),
-        _ => Err(bad(
-            "the condition does not give true or false",
-            "compare with ==, <, in ...",
-        )),
+        _ => Err(bad("the condition does not give true or false", "compare with ==, <, in ...")),
     }
 }
 
@@ -39,27 +30,18 @@ enum Nesting {
 }
 
 fn bad(message: impl Into<String>, hint: impl Into<String>) -> BadCondition {
-    BadCondition {
-        message: message.into(),
-        hint: hint.into(),
-    }
+    BadCondition { message: message.into(), hint: hint.into() }
 }
 
 fn mismatch(function: &str) -> BadCondition {
     let shown = function.trim_matches(|c| matches!(c, '_' | '@'));
-    bad(
-        format!("operands of these types do not go with {shown}"),
-        "see the guide for the types of variables",
-    )
+    bad(format!("operands of these types do not go with {shown}"), "see the guide for the types of variables")
 }
 
 impl Checker {
     fn infer(&mut self, expr: &IdedExpr) -> Result<Type, BadCondition> {
         if self.depth >= MAX_DEPTH {
-            return Err(bad(
-                "the condition is nested too deeply",
-                "split it over several rules",
-            ));
+            return Err(bad("the condition is nested too deeply", "split it over several rules"));
         }
         self.depth += 1;
         let found = self.infer_one(&expr.expr);
@@ -72,42 +54,29 @@ impl Checker {
             Expr::Literal(literal) => literal_type(literal),
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
-                let (Expr::Ident(root), false) =
-                    (&select.operand.expr, self.is_bound_select(&select.operand))
-                else {
-                    return Err(bad(
-                        "only upstream., call., resource. and principal. have fields",
-                        known(),
-                    ));
+                let (Expr::Ident(root), false) = (&select.operand.expr, self.is_bound_select(&select.operand)) else {
+                    return Err(bad("only upstream., call., resource. and principal. have fields", known()));
                 };
                 let field = self.variable(&format!("{root}.{}", select.field))?;
                 Ok(if select.test { Type::Bool } else { field })
             }
             Expr::List(list) => {
                 if !list.optional_indices.is_empty() {
-                    return Err(bad(
-                        "optional elements are not supported",
-                        "leave the ? out",
-                    ));
+                    return Err(bad("optional elements are not supported", "leave the ? out"));
                 }
                 let mut element = Type::Any;
                 for item in &list.elements {
                     let found = self.infer(item)?;
-                    element = unify(&element, &found).ok_or_else(|| {
-                        bad(
-                            "the elements of a list must be of one type",
-                            "write two lists",
-                        )
-                    })?;
+                    element = unify(&element, &found)
+                        .ok_or_else(|| bad("the elements of a list must be of one type", "write two lists"))?;
                 }
                 Ok(Type::List(Box::new(element)))
             }
             Expr::Call(call) => self.call(call),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
-            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => Err(bad(
-                "map and struct literals are not supported",
-                "use a list and in",
-            )),
+            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {
+                Err(bad("map and struct literals are not supported", "use a list and in"))
+            }
         }
     }
 
@@ -143,39 +112,23 @@ impl Checker {
             ) => Ok(Type::Bool),
             (op::IN, [a, Type::List(of)]) if unify(a, of).is_some() => Ok(Type::Bool),
             (op::CONDITIONAL, [Type::Bool, a, b]) => unify(a, b).ok_or_else(|| mismatch("?:")),
-            (op::ADD, [a @ Type::List(_), b @ Type::List(_)]) => {
-                unify(a, b).ok_or_else(|| mismatch(name))
-            }
-            (
-                op::ADD | op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO,
-                [Type::Int, Type::Int],
-            )
+            (op::ADD, [a @ Type::List(_), b @ Type::List(_)]) => unify(a, b).ok_or_else(|| mismatch(name)),
+            (op::ADD | op::SUBSTRACT | op::MULTIPLY | op::DIVIDE | op::MODULO, [Type::Int, Type::Int])
             | (op::NEGATE, [Type::Int])
             | ("size", [Type::Text | Type::List(_)]) => Ok(Type::Int),
-            ("startsWith" | "endsWith" | "contains", [Type::Text, Type::Text]) if is_method => {
-                Ok(Type::Bool)
-            }
+            ("startsWith" | "endsWith" | "contains", [Type::Text, Type::Text]) if is_method => Ok(Type::Bool),
             _ if FUNCTIONS.contains(&name) => Err(mismatch(name)),
-            _ => Err(bad(
-                format!("there is no function {name}"),
-                "size, startsWith, endsWith, contains",
-            )),
+            _ => Err(bad(format!("there is no function {name}"), "size, startsWith, endsWith, contains")),
         }
     }
 
     /// `exists`, `all`, `exists_one`, `map` and `filter`, as the parser expands them.
     fn comprehension(&mut self, c: &ComprehensionExpr) -> Result<Type, BadCondition> {
         if self.inside == Nesting::Comprehension {
-            return Err(bad(
-                "exists, all, map and filter cannot be nested",
-                "use in, or two rules",
-            ));
+            return Err(bad("exists, all, map and filter cannot be nested", "use in, or two rules"));
         }
         let Type::List(element) = self.infer(&c.iter_range)? else {
-            return Err(bad(
-                "exists, all, map and filter work on lists",
-                "labels, principal.groups",
-            ));
+            return Err(bad("exists, all, map and filter work on lists", "labels, principal.groups"));
         };
         if c.iter_var2.is_some() {
             return Err(bad("only one variable is supported here", "x, condition"));
@@ -234,14 +187,12 @@ fn literal_type(literal: &LiteralValue) -> Result<Type, BadCondition> {
         LiteralValue::Boolean(_) => Ok(Type::Bool),
         LiteralValue::Int(_) => Ok(Type::Int),
         LiteralValue::String(_) => Ok(Type::Text),
-        LiteralValue::Double(_) | LiteralValue::UInt(_) => Err(bad(
-            "only whole numbers are supported",
-            "write 100, not 100.0 or 100u",
-        )),
-        LiteralValue::Null | LiteralValue::Bytes(_) => Err(bad(
-            "null and bytes are not supported",
-            "test for a missing fact with has(...)",
-        )),
+        LiteralValue::Double(_) | LiteralValue::UInt(_) => {
+            Err(bad("only whole numbers are supported", "write 100, not 100.0 or 100u"))
+        }
+        LiteralValue::Null | LiteralValue::Bytes(_) => {
+            Err(bad("null and bytes are not supported", "test for a missing fact with has(...)"))
+        }
     }
 }
 

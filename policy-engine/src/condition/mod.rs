@@ -62,10 +62,7 @@ impl Condition {
             });
         }
         let program = ENV.compile(source).map_err(|errors| BadCondition {
-            message: format!(
-                "the condition is not valid CEL: {}",
-                first_line(&errors.to_string())
-            ),
+            message: format!("the condition is not valid CEL: {}", first_line(&errors.to_string())),
             hint: "see the guide for the variables and operators".into(),
         })?;
         check::check(program.expression())?;
@@ -88,19 +85,13 @@ const fn fault(error: &cel::ExecutionError) -> ConditionFault {
     use cel::ExecutionError as E;
     match error {
         E::NoSuchKey(_) => ConditionFault::MissingFact,
-        E::DivisionByZero(_) | E::RemainderByZero(_) | E::Overflow(..) => {
-            ConditionFault::Arithmetic
-        }
+        E::DivisionByZero(_) | E::RemainderByZero(_) | E::Overflow(..) => ConditionFault::Arithmetic,
         _ => ConditionFault::Other,
     }
 }
 
 fn first_line(text: &str) -> String {
-    text.lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("ERROR: ")
-        .to_owned()
+    text.lines().next().unwrap_or_default().trim_start_matches("ERROR: ").to_owned()
 }
 
 #[cfg(test)]

@@ -109,9 +109,7 @@ impl Scope<'_> {
 
 impl VariableResolver for Scope<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        self.value(variable)
-            .or_else(|| self.group(variable))
-            .map(CowVal::Owned)
+        self.value(variable).or_else(|| self.group(variable)).map(CowVal::Owned)
     }
 }
 
@@ -121,14 +119,10 @@ fn text<'b>(text: Option<&'b str>) -> Option<Box<dyn Val + 'b>> {
 
 /// A number too large for CEL is left out: reading it is then an error, which denies.
 fn int<'b>(number: u64) -> Option<Box<dyn Val + 'b>> {
-    i64::try_from(number)
-        .ok()
-        .map(|n| Box::new(CelInt::from(n)) as Box<dyn Val + 'b>)
+    i64::try_from(number).ok().map(|n| Box::new(CelInt::from(n)) as Box<dyn Val + 'b>)
 }
 
 fn texts<'b>(all: impl Iterator<Item = &'b str>) -> Box<dyn Val + 'b> {
-    let list: Vec<Box<dyn Val + 'b>> = all
-        .map(|t| Box::new(CelString::from(t)) as Box<dyn Val + 'b>)
-        .collect();
+    let list: Vec<Box<dyn Val + 'b>> = all.map(|t| Box::new(CelString::from(t)) as Box<dyn Val + 'b>).collect();
     Box::new(CelList::from(list))
 }

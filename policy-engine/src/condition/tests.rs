@@ -21,11 +21,7 @@ fn with_facts<T>(facts: &Facts, run: impl FnOnce(&Query<'_>) -> T) -> T {
 
 fn rich() -> Facts {
     Facts {
-        labels: [
-            Label::new("pii.email").unwrap(),
-            Label::new("pii.card").unwrap(),
-        ]
-        .into(),
+        labels: [Label::new("pii.email").unwrap(), Label::new("pii.card").unwrap()].into(),
         upstream_region: Some(Region::new("eu").unwrap()),
         upstream_trust: Some(Trust::new("private").unwrap()),
         now: 1_700_000_000,
@@ -65,44 +61,19 @@ fn conditions_read_every_variable() {
 #[test]
 fn a_missing_fact_is_an_error_and_not_false() {
     let facts = Facts::default();
-    for source in [
-        "upstream.region == 'eu'",
-        "upstream.region != 'eu'",
-        "!(call.k > 5)",
-        "call.purpose in []",
-    ] {
-        assert_eq!(
-            answer(source, &facts),
-            Err(ConditionFault::MissingFact),
-            "{source}"
-        );
+    for source in ["upstream.region == 'eu'", "upstream.region != 'eu'", "!(call.k > 5)", "call.purpose in []"] {
+        assert_eq!(answer(source, &facts), Err(ConditionFault::MissingFact), "{source}");
     }
-    assert_eq!(
-        answer("has(upstream.region) && upstream.region == 'eu'", &facts),
-        Ok(false)
-    );
+    assert_eq!(answer("has(upstream.region) && upstream.region == 'eu'", &facts), Ok(false));
 }
 
 #[test]
 fn arithmetic_that_fails_is_an_error() {
-    for source in [
-        "1 / (call.tokens - 1200) == 1",
-        "call.tokens * 9223372036854775807 > 0",
-    ] {
-        assert_eq!(
-            answer(source, &rich()),
-            Err(ConditionFault::Arithmetic),
-            "{source}"
-        );
+    for source in ["1 / (call.tokens - 1200) == 1", "call.tokens * 9223372036854775807 > 0"] {
+        assert_eq!(answer(source, &rich()), Err(ConditionFault::Arithmetic), "{source}");
     }
-    let far = Facts {
-        token_estimate: u64::MAX,
-        ..rich()
-    };
-    assert_eq!(
-        answer("call.tokens > 5", &far),
-        Err(ConditionFault::MissingFact)
-    );
+    let far = Facts { token_estimate: u64::MAX, ..rich() };
+    assert_eq!(answer("call.tokens > 5", &far), Err(ConditionFault::MissingFact));
 }
 
 #[test]
@@ -139,8 +110,7 @@ fn what_is_not_a_condition_does_not_load() {
 
 #[test]
 fn monsters_are_refused_and_crash_nothing() {
-    let deep =
-        |open: &str, close: &str, n: usize| open.repeat(n) + "true" + close.repeat(n).as_str();
+    let deep = |open: &str, close: &str, n: usize| open.repeat(n) + "true" + close.repeat(n).as_str();
     let monsters = [
         deep("(", ")", 32),
         deep("(", ")", 1000),
@@ -168,22 +138,14 @@ fn monsters_are_refused_and_crash_nothing() {
         // Loaded or refused: what counts is that this line is reached, and that what loads can be evaluated.
         if let Ok(set) = crate::PolicySet::compile(&[document]) {
             let tenant = TenantId::new("t").unwrap();
-            let _ = with_facts(&rich(), |query| {
-                set.decide_query(&Query {
-                    tenant: &tenant,
-                    ..*query
-                })
-            });
+            let _ = with_facts(&rich(), |query| set.decide_query(&Query { tenant: &tenant, ..*query }));
         }
     }
     assert!(Condition::compile(&"x".repeat(MAX_SOURCE + 1)).is_err());
     assert!(Condition::compile(&deep("(", ")", MAX_OPENED + 1)).is_err());
     let sum = "1 + ".repeat(100) + "1 == 1";
     assert!(Condition::compile(&sum).is_err_and(|e| e.message.contains("nested too deeply")));
-    assert!(
-        Condition::compile(&("'a' in labels || ".repeat(60) + "true")).is_ok(),
-        "wide is not deep"
-    );
+    assert!(Condition::compile(&("'a' in labels || ".repeat(60) + "true")).is_ok(), "wide is not deep");
 }
 
 proptest! {

@@ -25,11 +25,7 @@ impl fmt::Display for Defect {
             write!(f, "{}: ", self.key)?;
         }
         f.write_str(&self.message)?;
-        if self.hint.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", self.hint)
-        }
+        if self.hint.is_empty() { Ok(()) } else { write!(f, " ({})", self.hint) }
     }
 }
 

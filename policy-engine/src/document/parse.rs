@@ -47,11 +47,7 @@ pub(crate) fn parse(document: &Document) -> Result<ParsedDocument, Vec<Defect>> 
     let (tree, errors) = DeTable::parse_recoverable(&document.text);
     for error in errors {
         let place = source.place(error.span().map_or(0, |s| s.start), "");
-        source.report(
-            &place,
-            format!("not valid TOML: {}", error.message().replace('\n', ", ")),
-            "",
-        );
+        source.report(&place, format!("not valid TOML: {}", error.message().replace('\n', ", ")), "");
     }
     if !source.defects.is_empty() {
         return Err(source.defects);
@@ -68,58 +64,33 @@ fn whole(source: &mut Source, mut top: Section<'_>) -> Option<ParsedDocument> {
     if let Some(found) = top.required(source, "version")
         && number(source, &found).is_some_and(|n| n != 1)
     {
-        source.report(
-            &found.place,
-            "this version is not supported",
-            "write version = 1",
-        );
+        source.report(&found.place, "this version is not supported", "write version = 1");
     }
-    let tenant = top
-        .required(source, "tenant")
-        .and_then(|f| parsed(source, &f));
+    let tenant = top.required(source, "tenant").and_then(|f| parsed(source, &f));
     let roles = top
         .optional(source, "roles")
         .and_then(|f| Section::of(source, f))
         .map(|section| section.entries(source))
         .unwrap_or_default();
-    let roles = roles
-        .into_iter()
-        .filter_map(|(name, f)| role(source, name, f))
-        .collect();
+    let roles = roles.into_iter().filter_map(|(name, f)| role(source, name, f)).collect();
     let rules = tables(source, &mut top, "rule");
     let rules = rules.into_iter().filter_map(|s| rule(source, s)).collect();
     let tests = tables(source, &mut top, "test");
     let tests = tests.into_iter().filter_map(|s| test(source, s)).collect();
     top.finish(source);
-    Some(ParsedDocument {
-        tenant: tenant?,
-        roles,
-        rules,
-        tests,
-    })
+    Some(ParsedDocument { tenant: tenant?, roles, rules, tests })
 }
 
 fn tables<'t>(source: &mut Source, top: &mut Section<'t>, key: &'static str) -> Vec<Section<'t>> {
-    let items = top
-        .optional(source, key)
-        .map(|f| list(source, &f))
-        .unwrap_or_default();
-    items
-        .into_iter()
-        .filter_map(|f| Section::of(source, f))
-        .collect()
+    let items = top.optional(source, key).map(|f| list(source, &f)).unwrap_or_default();
+    items.into_iter().filter_map(|f| Section::of(source, f)).collect()
 }
 
 pub(super) fn located<T: FromStr>(source: &mut Source, items: Vec<Found<'_>>) -> Vec<Located<T>>
 where
     T::Err: std::fmt::Display,
 {
-    let located = |f: Found<'_>| {
-        Some(Located {
-            value: parsed(source, &f)?,
-            place: f.place,
-        })
-    };
+    let located = |f: Found<'_>| Some(Located { value: parsed(source, &f)?, place: f.place });
     items.into_iter().filter_map(located).collect()
 }
 
@@ -127,21 +98,14 @@ pub(super) fn names<T: FromStr + Ord>(source: &mut Source, found: &Found<'_>) ->
 where
     T::Err: std::fmt::Display,
 {
-    list(source, found)
-        .iter()
-        .filter_map(|f| parsed(source, f))
-        .collect()
+    list(source, found).iter().filter_map(|f| parsed(source, f)).collect()
 }
 
 fn role(source: &mut Source, name: &str, found: Found<'_>) -> Option<RoleDef> {
     let place = found.place.clone();
     let name = match RoleName::new(name) {
         Ok(name) if name.as_str() == EVERYONE => {
-            source.report(
-                &place,
-                "the role everyone is built in",
-                "each principal of the tenant holds it",
-            );
+            source.report(&place, "the role everyone is built in", "each principal of the tenant holds it");
             None
         }
         Ok(name) => Some(name),
@@ -151,25 +115,12 @@ fn role(source: &mut Source, name: &str, found: Found<'_>) -> Option<RoleDef> {
         }
     };
     let mut section = Section::of(source, found)?;
-    let members = section
-        .optional(source, "members")
-        .map(|f| list(source, &f))
-        .unwrap_or_default();
+    let members = section.optional(source, "members").map(|f| list(source, &f)).unwrap_or_default();
     let members = members.iter().filter_map(|f| member(source, f)).collect();
-    let inherits = section
-        .optional(source, "inherits")
-        .map(|f| list(source, &f))
-        .unwrap_or_default();
+    let inherits = section.optional(source, "inherits").map(|f| list(source, &f)).unwrap_or_default();
     let inherits = located(source, inherits);
     section.finish(source);
-    Some(RoleDef {
-        name: Located {
-            value: name?,
-            place,
-        },
-        members,
-        inherits,
-    })
+    Some(RoleDef { name: Located { value: name?, place }, members, inherits })
 }
 
 /// The role that each verified principal of a tenant holds.
@@ -183,11 +134,7 @@ pub(super) fn member(source: &mut Source, found: &Found<'_>) -> Option<Member> {
         _ => None,
     };
     if member.is_none() {
-        source.report(
-            &found.place,
-            "this is no member",
-            "write \"u:<principal>\" or \"group:<group>\"",
-        );
+        source.report(&found.place, "this is no member", "write \"u:<principal>\" or \"group:<group>\"");
     }
     member
 }

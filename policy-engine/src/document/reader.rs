@@ -16,16 +16,10 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(document: &Document) -> Self {
-        let breaks = document
-            .text
-            .bytes()
-            .enumerate()
-            .filter(|(_, b)| *b == b'\n');
+        let breaks = document.text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         Self {
             file: Arc::from(document.name.as_str()),
-            line_starts: std::iter::once(0)
-                .chain(breaks.map(|(at, _)| at + 1))
-                .collect(),
+            line_starts: std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect(),
             defects: Vec::new(),
         }
     }
@@ -36,19 +30,10 @@ impl Source {
     }
 
     pub(super) fn place(&self, offset: usize, key: impl Into<String>) -> Place {
-        Place {
-            file: Arc::clone(&self.file),
-            line: self.line(offset),
-            key: key.into(),
-        }
+        Place { file: Arc::clone(&self.file), line: self.line(offset), key: key.into() }
     }
 
-    pub(super) fn report(
-        &mut self,
-        place: &Place,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) {
+    pub(super) fn report(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
         self.defects.push(place.defect(message, hint));
     }
 }
@@ -69,11 +54,7 @@ pub(super) struct Section<'t> {
 
 impl<'t> Section<'t> {
     pub(super) const fn new(table: &'t DeTable<'t>, place: Place) -> Self {
-        Self {
-            table,
-            place,
-            asked: Vec::new(),
-        }
+        Self { table, place, asked: Vec::new() }
     }
 
     /// The section in a value, or a defect.
@@ -110,10 +91,7 @@ impl<'t> Section<'t> {
             entries.push((key.span().start, key.get_ref(), found));
         }
         entries.sort_by_key(|(at, ..)| *at);
-        entries
-            .into_iter()
-            .map(|(_, key, found)| (key, found))
-            .collect()
+        entries.into_iter().map(|(_, key, found)| (key, found)).collect()
     }
 
     /// Reports every key that no reader asked for.
@@ -122,30 +100,19 @@ impl<'t> Section<'t> {
             let name: &str = key.get_ref();
             if !self.asked.contains(&name) {
                 let place = source.place(key.span().start, join(&self.place.key, name));
-                source.report(
-                    &place,
-                    "there is no such key",
-                    format!("known here: {}", self.asked.join(", ")),
-                );
+                source.report(&place, "there is no such key", format!("known here: {}", self.asked.join(", ")));
             }
         }
     }
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn found<'t>(source: &Source, value: &'t Spanned<DeValue<'t>>, path: String) -> Found<'t> {
     let offset = value.span().start;
-    Found {
-        value: value.get_ref(),
-        place: source.place(offset, path),
-    }
+    Found { value: value.get_ref(), place: source.place(offset, path) }
 }
 
 pub(super) fn wrong_type(source: &mut Source, found: &Found<'_>, wanted: &str) {
@@ -178,10 +145,7 @@ where
 
 /// A whole number that is not negative, or a defect.
 pub(super) fn number(source: &mut Source, found: &Found<'_>) -> Option<u64> {
-    let number = found
-        .value
-        .as_integer()
-        .and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+    let number = found.value.as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
     if number.is_none() {
         wrong_type(source, found, "a whole number, not negative");
     }
@@ -195,18 +159,12 @@ pub(super) fn list<'t>(source: &mut Source, found: &Found<'t>) -> Vec<Found<'t>>
         return Vec::new();
     };
     let items = array.iter().enumerate();
-    items
-        .map(|(i, v)| self::found(source, v, format!("{}[{i}]", found.place.key)))
-        .collect()
+    items.map(|(i, v)| self::found(source, v, format!("{}[{i}]", found.place.key))).collect()
 }
 
 /// A list, or one string that stands for a list of one.
 pub(super) fn one_or_list<'t>(source: &mut Source, found: &Found<'t>) -> Vec<Found<'t>> {
-    if found.value.is_str() {
-        vec![found.clone()]
-    } else {
-        list(source, found)
-    }
+    if found.value.is_str() { vec![found.clone()] } else { list(source, found) }
 }
 
 /// One choice out of a fixed set, or a defect that names them.
@@ -220,11 +178,7 @@ pub(super) fn choice<T: Copy>(
     let chosen = all.iter().copied().find(|c| name(*c) == text);
     if chosen.is_none() {
         let names: Vec<&str> = all.iter().map(|c| name(*c)).collect();
-        source.report(
-            &found.place,
-            "there is no such choice",
-            format!("one of: {}", names.join(", ")),
-        );
+        source.report(&found.place, "there is no such choice", format!("one of: {}", names.join(", ")));
     }
     chosen
 }

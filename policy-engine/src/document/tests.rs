@@ -1,13 +1,8 @@
 use crate::{Document, PolicySet};
 
 fn defects(texts: &[(&str, &str)]) -> Vec<String> {
-    let documents: Vec<Document> = texts
-        .iter()
-        .map(|(n, t)| Document {
-            name: (*n).into(),
-            text: (*t).into(),
-        })
-        .collect();
+    let documents: Vec<Document> =
+        texts.iter().map(|(n, t)| Document { name: (*n).into(), text: (*t).into() }).collect();
     match PolicySet::compile(&documents) {
         Ok(_) => Vec::new(),
         Err(defects) => defects.iter().map(ToString::to_string).collect(),
@@ -89,10 +84,7 @@ ctx = { call = { k = -1, colour = 1 } }
         "p.toml:23: test[0].ctx.call.k: must be a whole number",
     ];
     for part in expected {
-        assert!(
-            found.iter().any(|d| d.starts_with(part)),
-            "missing {part}\nin {found:#?}"
-        );
+        assert!(found.iter().any(|d| d.starts_with(part)), "missing {part}\nin {found:#?}");
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
@@ -100,59 +92,30 @@ ctx = { call = { k = -1, colour = 1 } }
 #[test]
 fn broken_toml_is_a_defect_with_its_line() {
     let found = one("version = 1\ntenant = \n[roles\n");
-    assert!(
-        !found.is_empty() && found.iter().all(|d| d.contains("not valid TOML")),
-        "{found:?}"
-    );
+    assert!(!found.is_empty() && found.iter().all(|d| d.contains("not valid TOML")), "{found:?}");
     assert!(found[0].starts_with("p.toml:2:"), "{found:?}");
     let found = one("version = 1\nversion = 1\ntenant = \"acme\"\n");
-    assert!(
-        found[0].starts_with("p.toml:2:"),
-        "a duplicate key: {found:?}"
-    );
+    assert!(found[0].starts_with("p.toml:2:"), "a duplicate key: {found:?}");
 }
 
 #[test]
 fn missing_keys_are_named() {
     let found = one("[[rule]]\n[[test]]\n");
-    for key in [
-        "version",
-        "tenant",
-        "id",
-        "allow or deny",
-        "roles",
-        "on",
-        "name",
-        "as",
-        "do",
-        "expect",
-    ] {
-        assert!(
-            found
-                .iter()
-                .any(|d| d.contains(&format!("the key {key} is missing"))),
-            "{key}: {found:#?}"
-        );
+    for key in ["version", "tenant", "id", "allow or deny", "roles", "on", "name", "as", "do", "expect"] {
+        assert!(found.iter().any(|d| d.contains(&format!("the key {key} is missing"))), "{key}: {found:#?}");
     }
 }
 
 #[test]
 fn names_are_resolved_over_all_documents_of_a_tenant() {
     let roles = "version = 1\ntenant = \"acme\"\n[roles]\nb = { inherits = [\"a\"] }\n[[rule]]\nid = \"s\"\n";
-    let both = [
-        ("1.toml", format!("{HEAD}[[rule]]\nid = \"r\"\n{GOOD}")),
-        ("2.toml", format!("{roles}{GOOD}")),
-    ];
+    let both = [("1.toml", format!("{HEAD}[[rule]]\nid = \"r\"\n{GOOD}")), ("2.toml", format!("{roles}{GOOD}"))];
     let as_texts: Vec<(&str, &str)> = both.iter().map(|(n, t)| (*n, t.as_str())).collect();
     assert_eq!(defects(&as_texts), Vec::<String>::new());
     let other = both[1].1.replace("acme", "globex");
     let found = defects(&[("1.toml", &both[0].1), ("2.toml", &other)]);
     assert_eq!(found.len(), 2, "no role crosses tenants: {found:#?}");
-    assert!(
-        found
-            .iter()
-            .all(|d| d.starts_with("2.toml") && d.contains("the role a is not defined"))
-    );
+    assert!(found.iter().all(|d| d.starts_with("2.toml") && d.contains("the role a is not defined")));
 }
 
 #[test]
@@ -170,10 +133,7 @@ fn twins_cycles_and_strangers_are_defects() {
         "p.toml:14: rule[1].id: two rules of the tenant have this id (the first is at p.toml:9)",
         "p.toml:21: rule[2].roles[0]: the role ghost is not defined",
     ] {
-        assert!(
-            found.iter().any(|d| d.starts_with(part)),
-            "missing {part}\nin {found:#?}"
-        );
+        assert!(found.iter().any(|d| d.starts_with(part)), "missing {part}\nin {found:#?}");
     }
     assert_eq!(found.len(), 5, "{found:#?}");
 }
@@ -181,87 +141,37 @@ fn twins_cycles_and_strangers_are_defects() {
 #[test]
 fn two_documents_cannot_share_a_name_or_define_a_role_twice() {
     let found = defects(&[("p.toml", HEAD), ("p.toml", HEAD)]);
-    assert!(
-        found
-            .iter()
-            .any(|d| d.contains("two documents have this name")),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|d| d.contains("two documents have this name")), "{found:?}");
     let found = defects(&[("p.toml", HEAD), ("q.toml", HEAD)]);
-    assert!(
-        found
-            .iter()
-            .any(|d| d.starts_with("q.toml:4: roles.a: this role is defined twice")),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|d| d.starts_with("q.toml:4: roles.a: this role is defined twice")), "{found:?}");
 }
 
 #[test]
 fn terms_are_checked() {
     let with = |then: &str| rule(&format!("{GOOD}then = {then}\n"));
-    assert_eq!(
-        with("{ encrypt = { mode = \"preserving\", beta = 1.5 } }"),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        with("{ encrypt = { mode = \"preserving\", beta = 3 } }"),
-        Vec::<String>::new()
-    );
+    assert_eq!(with("{ encrypt = { mode = \"preserving\", beta = 1.5 } }"), Vec::<String>::new());
+    assert_eq!(with("{ encrypt = { mode = \"preserving\", beta = 3 } }"), Vec::<String>::new());
     for (then, part) in [
-        (
-            "{ encrypt = { mode = \"preserving\", beta = 9.5 } }",
-            "then.encrypt.beta: beta is more than 0",
-        ),
-        (
-            "{ encrypt = { mode = \"preserving\", beta = nan } }",
-            "then.encrypt.beta: beta is more than 0",
-        ),
-        (
-            "{ encrypt = { mode = \"preserving\", beta = \"2\" } }",
-            "then.encrypt.beta: must be a number",
-        ),
-        (
-            "{ encrypt = { mode = \"sealed\", beta = 1.0 } }",
-            "then.encrypt.beta: only mode preserving",
-        ),
-        (
-            "{ encrypt = { beta = 1.0 } }",
-            "then.encrypt: the key mode is missing",
-        ),
+        ("{ encrypt = { mode = \"preserving\", beta = 9.5 } }", "then.encrypt.beta: beta is more than 0"),
+        ("{ encrypt = { mode = \"preserving\", beta = nan } }", "then.encrypt.beta: beta is more than 0"),
+        ("{ encrypt = { mode = \"preserving\", beta = \"2\" } }", "then.encrypt.beta: must be a number"),
+        ("{ encrypt = { mode = \"sealed\", beta = 1.0 } }", "then.encrypt.beta: only mode preserving"),
+        ("{ encrypt = { beta = 1.0 } }", "then.encrypt: the key mode is missing"),
         ("{ encrypt = 3 }", "then.encrypt: must be a table"),
         ("\"none\"", "then: must be a table"),
     ] {
         let found = with(then);
-        assert!(
-            found.len() == 1 && found[0].contains(part),
-            "{then}: {found:?}"
-        );
+        assert!(found.len() == 1 && found[0].contains(part), "{then}: {found:?}");
     }
-    let deny = rule(&format!(
-        "{}then = {{ record = \"none\" }}\n",
-        GOOD.replace("allow", "deny")
-    ));
-    assert!(
-        deny.len() == 1 && deny[0].contains("a rule that denies sets no terms"),
-        "{deny:?}"
-    );
+    let deny = rule(&format!("{}then = {{ record = \"none\" }}\n", GOOD.replace("allow", "deny")));
+    assert!(deny.len() == 1 && deny[0].contains("a rule that denies sets no terms"), "{deny:?}");
 }
 
 #[test]
 fn an_action_without_a_resource_is_a_defect() {
     let found = rule(&GOOD.replace("[\"model.chat\"]", "[\"model.chat\", \"vector.read\"]"));
-    assert!(
-        found.len() == 1 && found[0].contains("vector.read applies to no resource"),
-        "{found:?}"
-    );
-    assert_eq!(
-        rule(
-            &GOOD
-                .replace("[\"model.chat\"]", "\"*\"")
-                .replace("model/**", "**")
-        ),
-        Vec::<String>::new()
-    );
+    assert!(found.len() == 1 && found[0].contains("vector.read applies to no resource"), "{found:?}");
+    assert_eq!(rule(&GOOD.replace("[\"model.chat\"]", "\"*\"").replace("model/**", "**")), Vec::<String>::new());
 }
 
 #[test]

@@ -31,11 +31,7 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(candidates: Vec<Index>, fitting: Vec<Index>) -> Self {
-        Self {
-            candidates,
-            fitting,
-            outcomes: HashMap::new(),
-        }
+        Self { candidates, fitting, outcomes: HashMap::new() }
     }
 
     pub(super) fn outcome(&self, context: &str) -> Option<Arc<Outcome>> {
@@ -104,9 +100,7 @@ mod tests {
         let outcome = Arc::new(Outcome::denied(ReasonCode::NotPermitted));
         let mut ask = |set: &str, roles: &[Index]| {
             let key = (&tenant, roles, Action::ModelChat, &resource);
-            let question = memo
-                .question(&digest(set), key, || Question::new(vec![], vec![]))
-                .unwrap();
+            let question = memo.question(&digest(set), key, || Question::new(vec![], vec![])).unwrap();
             let known = question.outcome(";").is_some();
             question.keep(";", &outcome);
             known
@@ -126,8 +120,7 @@ mod tests {
         for n in 0..3 * u32::try_from(MAX_QUESTIONS).unwrap() {
             let resource: Resource = format!("model/a/{n}").parse().unwrap();
             let key = (&tenant, &[0][..], Action::ModelChat, &resource);
-            memo.question(&digest("one"), key, || Question::new(vec![], vec![]))
-                .unwrap();
+            memo.question(&digest("one"), key, || Question::new(vec![], vec![])).unwrap();
             assert!(memo.questions.len() <= MAX_QUESTIONS);
         }
         let mut question = Question::new(vec![], vec![]);

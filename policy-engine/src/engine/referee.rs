@@ -19,10 +19,7 @@ const MODEL: [(&str, &str); 5] = [
     ("r", "tenant, sub, obj, act, ctx"),
     ("p", "id, tenant, sub, obj, act, cond, eft"),
     ("g", "_, _, _"),
-    (
-        "e",
-        "some(where (p.eft == allow)) && !some(where (p.eft == deny))",
-    ),
+    ("e", "some(where (p.eft == allow)) && !some(where (p.eft == deny))"),
     (
         "m",
         "r.tenant == p.tenant && r.act == p.act && objMatch(r.obj, p.obj) && cond(r.ctx, p.cond) \
@@ -78,10 +75,7 @@ impl Referee {
         request: Request<'_>,
     ) -> Result<bool, RefereeFault> {
         let model = self.enforcer.get_mut_model().get_mut_model();
-        let lines = model
-            .get_mut("p")
-            .and_then(|p| p.get_mut("p"))
-            .ok_or(RefereeFault)?;
+        let lines = model.get_mut("p").and_then(|p| p.get_mut("p")).ok_or(RefereeFault)?;
         let policy = lines.get_mut_policy();
         policy.clear();
         policy.extend(rows);
@@ -93,16 +87,8 @@ impl Referee {
                 roles.add_link(&holder, &held, Some(request.tenant));
             }
         }
-        let Request {
-            tenant,
-            subject,
-            object,
-            action,
-            context,
-        } = request;
-        let values = [tenant, subject, object, action, context]
-            .map(String::from)
-            .to_vec();
+        let Request { tenant, subject, object, action, context } = request;
+        let values = [tenant, subject, object, action, context].map(String::from).to_vec();
         self.enforcer.enforce(values).map_err(|_| RefereeFault)
     }
 }
@@ -116,15 +102,12 @@ fn at_once<T, E>(future: impl Future<Output = Result<T, E>>) -> Option<T> {
 }
 
 fn object_matches(object: Dynamic, pattern: Dynamic) -> Dynamic {
-    both(object, pattern, |object, pattern| {
-        path_matches(pattern, object)
-    })
+    both(object, pattern, |object, pattern| path_matches(pattern, object))
 }
 
 fn condition_holds(context: Dynamic, wanted: Dynamic) -> Dynamic {
     both(context, wanted, |context, wanted| {
-        wanted == UNCONDITIONAL
-            || (!wanted.is_empty() && context.split(';').any(|held| held == wanted))
+        wanted == UNCONDITIONAL || (!wanted.is_empty() && context.split(';').any(|held| held == wanted))
     })
 }
 
@@ -138,45 +121,22 @@ fn both(a: Dynamic, b: Dynamic, test: impl Fn(&str, &str) -> bool) -> Dynamic {
 pub(crate) fn probe() -> Result<(), RefereeFault> {
     let mut referee = Referee::new()?;
     let row = |tenant: &str, object: &str, cond: &str, eft: &str| -> Row {
-        ["probe", tenant, "role:r", object, "model.chat", cond, eft]
-            .map(String::from)
-            .to_vec()
+        ["probe", tenant, "role:r", object, "model.chat", cond, eft].map(String::from).to_vec()
     };
     let allow = row("t", "model/*/m", UNCONDITIONAL, "allow");
     let cases: [(&[Row], &str, &str, bool); 8] = [
         (&[], "u:a", "", false),
         (std::slice::from_ref(&allow), "u:a", "", true),
         (std::slice::from_ref(&allow), "u:stranger", "", false),
-        (
-            &[row("other", "model/*/m", UNCONDITIONAL, "allow")],
-            "u:a",
-            "",
-            false,
-        ),
-        (
-            &[row("t", "model/u/x", UNCONDITIONAL, "allow")],
-            "u:a",
-            "",
-            false,
-        ),
+        (&[row("other", "model/*/m", UNCONDITIONAL, "allow")], "u:a", "", false),
+        (&[row("t", "model/u/x", UNCONDITIONAL, "allow")], "u:a", "", false),
         (&[row("t", "**", "c1", "allow")], "u:a", "c2;c11", false),
         (&[row("t", "**", "c1", "allow")], "u:a", "c2;c1", true),
-        (
-            &[allow.clone(), row("t", "**", "c1", "deny")],
-            "u:a",
-            "c1",
-            false,
-        ),
+        (&[allow.clone(), row("t", "**", "c1", "deny")], "u:a", "c1", false),
     ];
     for (rows, subject, context, expected) in cases {
         let links = [("u:a", "group:g"), ("group:g", "role:r")];
-        let request = Request {
-            tenant: "t",
-            subject,
-            object: "model/u/m",
-            action: "model.chat",
-            context,
-        };
+        let request = Request { tenant: "t", subject, object: "model/u/m", action: "model.chat", context };
         let links = links.map(|(a, b)| (a.to_owned(), b.to_owned())).into_iter();
         if referee.enforce(rows.iter().cloned(), links, request)? != expected {
             return Err(RefereeFault);

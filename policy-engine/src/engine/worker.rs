@@ -40,18 +40,10 @@ pub(crate) fn decide(set: &PolicySet, query: &Query<'_>) -> Arc<Outcome> {
 }
 
 impl Worker {
-    fn decide(
-        &mut self,
-        set: &PolicySet,
-        tenant: &Tenant,
-        query: &Query<'_>,
-    ) -> Result<Arc<Outcome>, RefereeFault> {
+    fn decide(&mut self, set: &PolicySet, tenant: &Tenant, query: &Query<'_>) -> Result<Arc<Outcome>, RefereeFault> {
         let roles = tenant.roles_of(query.principal, query.groups);
         let key = (query.tenant, roles.as_slice(), query.action, query.resource);
-        let question = self
-            .memo
-            .question(&set.digest, key, || tenant.question(query, &roles))
-            .ok_or(RefereeFault)?;
+        let question = self.memo.question(&set.digest, key, || tenant.question(query, &roles)).ok_or(RefereeFault)?;
         let context = match tenant.evaluate(&question.fitting, query) {
             Ok(context) => context,
             Err(outcome) => return Ok(Arc::new(outcome)),
@@ -93,19 +85,10 @@ impl Tenant {
     /// has, with this action and a pattern that matches. Were it to hold more, casbin would sort them out.
     fn question(&self, query: &Query<'_>, roles: &[Index]) -> Question {
         let path = query.resource.to_string();
-        let by_role = roles
-            .iter()
-            .filter_map(|role| self.index.get(&(*role, query.action)));
-        let matches = |at: &Index| {
-            self.line(*at)
-                .is_some_and(|line| line.pattern.matches(&path))
-        };
+        let by_role = roles.iter().filter_map(|role| self.index.get(&(*role, query.action)));
+        let matches = |at: &Index| self.line(*at).is_some_and(|line| line.pattern.matches(&path));
         let candidates: Vec<Index> = by_role.flatten().copied().filter(matches).collect();
-        let mut fitting: Vec<Index> = candidates
-            .iter()
-            .filter_map(|at| self.line(*at))
-            .map(|line| line.rule)
-            .collect();
+        let mut fitting: Vec<Index> = candidates.iter().filter_map(|at| self.line(*at)).map(|line| line.rule).collect();
         fitting.sort_unstable();
         fitting.dedup();
         Question::new(candidates, fitting)
@@ -127,10 +110,7 @@ impl Tenant {
                 Err(fault) => {
                     let rule = rule.id.clone();
                     let denied = Outcome::denied(ReasonCode::ConditionError { rule });
-                    return Err(Outcome {
-                        fault: Some(fault),
-                        ..denied
-                    });
+                    return Err(Outcome { fault: Some(fault), ..denied });
                 }
             }
         }
@@ -150,9 +130,7 @@ impl Tenant {
         let wanted: BTreeSet<Index> = lines().map(|line| line.role).collect();
         let rows = lines().filter_map(|line| self.row(query.tenant.as_str(), line));
         let held = self.held(query, &wanted);
-        let links = held
-            .iter()
-            .filter_map(|at| Some((subject.clone(), self.role(*at)?)));
+        let links = held.iter().filter_map(|at| Some((subject.clone(), self.role(*at)?)));
         let request = Request {
             tenant: query.tenant.as_str(),
             subject: &subject,
@@ -174,32 +152,19 @@ impl Tenant {
 
     /// A role as casbin reads it: the prefix keeps a role from being taken for a user of the same name.
     fn role(&self, at: Index) -> Option<String> {
-        self.roles
-            .get(usize::try_from(at).ok()?)
-            .map(|role| format!("role:{role}"))
+        self.roles.get(usize::try_from(at).ok()?).map(|role| format!("role:{role}"))
     }
 
     /// The outcome that casbin's verdict means. A verdict that the index does not explain is a fault.
-    fn outcome(
-        &self,
-        fitting: &[Index],
-        context: &str,
-        allowed: bool,
-    ) -> Result<Outcome, RefereeFault> {
+    fn outcome(&self, fitting: &[Index], context: &str, allowed: bool) -> Result<Outcome, RefereeFault> {
         let (mut matched, mut unmet) = (Vec::new(), Vec::new());
         for at in fitting {
             let rule = self.rule(*at).ok_or(RefereeFault)?;
-            if applies(rule, *at, context) {
-                matched.push(rule)
-            } else {
-                unmet.push(rule)
-            }
+            if applies(rule, *at, context) { matched.push(rule) } else { unmet.push(rule) }
         }
         let deny = matched.iter().find(|rule| rule.effect == Effect::Deny);
         let verdict = match deny {
-            Some(rule) => Err(ReasonCode::Forbidden {
-                rule: rule.id.clone(),
-            }),
+            Some(rule) => Err(ReasonCode::Forbidden { rule: rule.id.clone() }),
             None if matched.is_empty() => Err(ReasonCode::NotPermitted),
             None => Obligations::merge(matched.iter().map(|rule| &rule.terms))
                 .map(Arc::new)
@@ -209,14 +174,8 @@ impl Tenant {
         if expected != allowed {
             return Err(RefereeFault);
         }
-        let ids =
-            |rules: Vec<&Rule>| -> Arc<[RuleId]> { rules.iter().map(|r| r.id.clone()).collect() };
-        Ok(Outcome {
-            verdict,
-            matched: ids(matched),
-            unmet: ids(unmet),
-            fault: None,
-        })
+        let ids = |rules: Vec<&Rule>| -> Arc<[RuleId]> { rules.iter().map(|r| r.id.clone()).collect() };
+        Ok(Outcome { verdict, matched: ids(matched), unmet: ids(unmet), fault: None })
     }
 
     /// A line as casbin reads it.

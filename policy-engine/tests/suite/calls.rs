@@ -52,9 +52,6 @@ pub(crate) fn call(tenant: &str, principal: &str, action: &str, resource: &str) 
 }
 
 pub(crate) fn compile(text: &str) -> PolicySet {
-    let document = Document {
-        name: "policy.toml".into(),
-        text: text.into(),
-    };
+    let document = Document { name: "policy.toml".into(), text: text.into() };
     PolicySet::compile(&[document]).unwrap_or_else(|defects| panic!("{defects:#?}\n{text}"))
 }

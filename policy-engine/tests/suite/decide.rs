@@ -1,9 +1,7 @@
 //! What decisions say, case by case.
 
 use crate::calls::{Call, call, compile};
-use policy_engine::{
-    ConditionFault, Document, LoadError, Mode, PolicySet, ReasonCode, Record, Region, RuleId,
-};
+use policy_engine::{ConditionFault, Document, LoadError, Mode, PolicySet, ReasonCode, Record, Region, RuleId};
 
 const POLICY: &str = r#"
 version = 1
@@ -72,36 +70,23 @@ fn ids(rules: &[RuleId]) -> Vec<&str> {
 }
 
 fn denied(set: &PolicySet, call: Call) -> ReasonCode {
-    set.decide(call)
-        .map(|permit| ids(permit.matched()).join(","))
-        .unwrap_err()
-        .denial
-        .reason
+    set.decide(call).map(|permit| ids(permit.matched()).join(",")).unwrap_err().denial.reason
 }
 
 fn forbidden(rule: &str) -> ReasonCode {
-    ReasonCode::Forbidden {
-        rule: RuleId::new(rule).unwrap(),
-    }
+    ReasonCode::Forbidden { rule: RuleId::new(rule).unwrap() }
 }
 
 fn broken(rule: &str) -> ReasonCode {
-    ReasonCode::ConditionError {
-        rule: RuleId::new(rule).unwrap(),
-    }
+    ReasonCode::ConditionError { rule: RuleId::new(rule).unwrap() }
 }
 
 #[test]
 fn an_allow_gives_a_permit_that_names_its_rule_and_terms() {
     let set = compile(POLICY);
-    let permit = set
-        .decide(call("acme", "alice", "model.chat", CHAT))
-        .unwrap();
+    let permit = set.decide(call("acme", "alice", "model.chat", CHAT)).unwrap();
     assert_eq!(ids(permit.matched()), ["chat"]);
-    assert_eq!(
-        permit.obligations().lines(),
-        ["pseudonymise:pii.email", "record:none"]
-    );
+    assert_eq!(permit.obligations().lines(), ["pseudonymise:pii.email", "record:none"]);
     assert_eq!(permit.digest(), set.digest());
     assert_eq!(permit.digest().as_str().len(), 64);
     let (call, grant) = permit.into_call();
@@ -124,11 +109,7 @@ fn what_no_rule_allows_is_not_permitted() {
         call("acme", "alice", "audit.read", "ledger"),
         call("acme", "alice", "vector.read", CHAT),
     ] {
-        assert_eq!(
-            denied(&set, call.clone()),
-            ReasonCode::NotPermitted,
-            "{call:?}"
-        );
+        assert_eq!(denied(&set, call.clone()), ReasonCode::NotPermitted, "{call:?}");
     }
 }
 
@@ -136,23 +117,13 @@ fn what_no_rule_allows_is_not_permitted() {
 fn a_role_is_held_by_name_by_group_and_by_inheritance_only() {
     let set = compile(POLICY);
     let read = |who: &str, groups: &[&str]| {
-        set.decide(call("acme", who, "vector.read", "vector/db/x").with_groups(groups))
-            .is_ok()
+        set.decide(call("acme", who, "vector.read", "vector/db/x").with_groups(groups)).is_ok()
     };
     assert!(read("victor", &[]) && read("alice", &[]));
     assert!(read("bob", &["analysts"]) && read("bob", &["x", "chiefs", "y"]));
-    assert!(
-        !read("bob", &["viewer"]),
-        "a group named like a role is not that role"
-    );
-    assert!(
-        !read("viewer", &[]),
-        "a user named like a role is not that role"
-    );
-    assert!(
-        !read("analysts", &[]),
-        "a user named like a group is not in it"
-    );
+    assert!(!read("bob", &["viewer"]), "a group named like a role is not that role");
+    assert!(!read("viewer", &[]), "a user named like a role is not that role");
+    assert!(!read("analysts", &[]), "a user named like a group is not in it");
     assert!(!read("group:analysts", &[]) && !read("u:alice", &[]) && !read("bob", &["u:alice"]));
     assert!(!read("role:viewer", &["role:viewer", "alice"]));
 }
@@ -160,125 +131,72 @@ fn a_role_is_held_by_name_by_group_and_by_inheritance_only() {
 #[test]
 fn a_deny_overrides_every_allow_and_is_named() {
     let set = compile(POLICY);
-    let carded =
-        || call("acme", "alice", "model.chat", CHAT).with_labels(&["pii.card", "pii.email"]);
+    let carded = || call("acme", "alice", "model.chat", CHAT).with_labels(&["pii.card", "pii.email"]);
     let refused = set.decide(carded()).unwrap_err();
     assert_eq!(refused.denial.reason, forbidden("no-cards"));
     assert_eq!(ids(&refused.denial.matched), ["chat", "no-cards"]);
-    assert_eq!(
-        refused.denial.to_string(),
-        "rule no-cards of the policy denies this call"
-    );
+    assert_eq!(refused.denial.to_string(), "rule no-cards of the policy denies this call");
     assert_eq!(refused.call.principal.as_str(), "alice");
-    let fine = set
-        .decide(call("acme", "alice", "model.chat", CHAT).with_labels(&["pii.email"]))
-        .unwrap();
+    let fine = set.decide(call("acme", "alice", "model.chat", CHAT).with_labels(&["pii.email"])).unwrap();
     assert_eq!(ids(fine.matched()), ["chat"]);
-    assert_eq!(
-        denied(&set, carded()),
-        forbidden("no-cards"),
-        "the kept allow is another question"
-    );
+    assert_eq!(denied(&set, carded()), forbidden("no-cards"), "the kept allow is another question");
 }
 
 #[test]
 fn a_condition_that_fails_denies_whether_its_rule_allows_or_denies() {
     let set = compile(POLICY);
     let chief = || call("acme", "eve", "model.chat", CHAT).with_groups(&["chiefs"]);
-    assert_eq!(
-        denied(&set, chief()),
-        broken("chat-eu"),
-        "an allow, though another rule allows"
-    );
-    assert_eq!(
-        denied(
-            &set,
-            call("acme", "alice", "vector.search", "vector/db/small")
-        ),
-        broken("small-searches")
-    );
+    assert_eq!(denied(&set, chief()), broken("chat-eu"), "an allow, though another rule allows");
+    assert_eq!(denied(&set, call("acme", "alice", "vector.search", "vector/db/small")), broken("small-searches"));
     let decision = set.decide_query(&policy_engine::Governed::query(&chief()));
     assert_eq!(decision.fault(), Some(ConditionFault::MissingFact));
     let mut eu = chief();
     eu.facts.upstream_region = Some(Region::new("eu").unwrap());
     let permit = set.decide(eu).unwrap();
     assert_eq!(ids(permit.matched()), ["chat", "chat-eu"]);
-    assert_eq!(
-        permit.obligations().record,
-        Record::Content,
-        "the most complete record wins"
-    );
+    assert_eq!(permit.obligations().record, Record::Content, "the most complete record wins");
     assert_eq!(permit.obligations().pseudonymise.len(), 2, "labels join");
     let mut us = chief();
     us.facts.upstream_region = Some(Region::new("us").unwrap());
     let decision = set.decide_query(&policy_engine::Governed::query(&us));
-    assert_eq!(
-        (ids(decision.matched()), ids(decision.unmet())),
-        (vec!["chat"], vec!["chat-eu", "no-cards"])
-    );
+    assert_eq!((ids(decision.matched()), ids(decision.unmet())), (vec!["chat"], vec!["chat-eu", "no-cards"]));
 }
 
 #[test]
 fn a_rule_that_does_not_fit_is_not_evaluated() {
     let set = compile(POLICY);
     let read = call("acme", "alice", "vector.search", "vector/db/other");
-    assert!(
-        set.decide(read).is_ok(),
-        "small-searches would fail to evaluate, but is about another collection"
-    );
+    assert!(set.decide(read).is_ok(), "small-searches would fail to evaluate, but is about another collection");
 }
 
 #[test]
 fn terms_of_all_matching_rules_merge_to_the_strictest() {
     let set = compile(POLICY);
-    let permit = set
-        .decide(call("acme", "alice", "vector.read", "vector/db/deeds"))
-        .unwrap();
+    let permit = set.decide(call("acme", "alice", "vector.read", "vector/db/deeds")).unwrap();
     assert_eq!(ids(permit.matched()), ["read", "read-deeds"]);
     assert_eq!(permit.obligations().encrypt.unwrap().mode, Mode::Sealed);
-    assert_eq!(
-        permit.obligations().lines(),
-        ["encrypt:sealed", "filterable:year", "record:digest"]
-    );
-    let victor = set
-        .decide(call("acme", "victor", "vector.read", "vector/db/deeds"))
-        .unwrap();
+    assert_eq!(permit.obligations().lines(), ["encrypt:sealed", "filterable:year", "record:digest"]);
+    let victor = set.decide(call("acme", "victor", "vector.read", "vector/db/deeds")).unwrap();
     let encrypt = victor.obligations().encrypt.unwrap();
     assert_eq!((encrypt.mode, encrypt.beta.get()), (Mode::Preserving, 1.5));
-    assert_eq!(
-        denied(
-            &set,
-            call("acme", "alice", "vector.search", "vector/db/odd")
-        ),
-        ReasonCode::ObligationConflict
-    );
+    assert_eq!(denied(&set, call("acme", "alice", "vector.search", "vector/db/odd")), ReasonCode::ObligationConflict);
 }
 
 #[test]
 fn a_tenant_without_a_document_has_nothing_at_all() {
     let set = compile(POLICY);
-    let refused = set
-        .decide(call("globex", "alice", "model.chat", CHAT))
-        .unwrap_err();
+    let refused = set.decide(call("globex", "alice", "model.chat", CHAT)).unwrap_err();
     assert_eq!(refused.denial.reason, ReasonCode::UnknownTenant);
     let none = PolicySet::compile(&[]).unwrap();
-    assert_eq!(
-        denied(&none, call("acme", "alice", "model.chat", CHAT)),
-        ReasonCode::UnknownTenant
-    );
+    assert_eq!(denied(&none, call("acme", "alice", "model.chat", CHAT)), ReasonCode::UnknownTenant);
     let empty = compile("version = 1\ntenant = \"acme\"\n");
-    assert_eq!(
-        denied(&empty, call("acme", "alice", "model.chat", CHAT)),
-        ReasonCode::NotPermitted
-    );
+    assert_eq!(denied(&empty, call("acme", "alice", "model.chat", CHAT)), ReasonCode::NotPermitted);
 }
 
 /// Pitfall 3: casbin drops chains of ten edges. Here chains of any length hold, for allows and denies.
 #[test]
 fn role_chains_of_any_length_hold() {
-    let roles: String = (0..40)
-        .map(|n| format!("r{n} = {{ inherits = [\"r{}\"] }}\n", n + 1))
-        .collect();
+    let roles: String = (0..40).map(|n| format!("r{n} = {{ inherits = [\"r{}\"] }}\n", n + 1)).collect();
     let text = format!(
         "version = 1\ntenant = \"acme\"\n[roles]\nr40 = {{}}\ntop = {{ members = [\"u:a\"], inherits = [\"r0\"] }}\n{roles}\
          [[rule]]\nid = \"far\"\nallow = [\"model.chat\"]\nroles = [\"r40\"]\non = \"model/**\"\n\
@@ -286,66 +204,35 @@ fn role_chains_of_any_length_hold() {
     );
     let set = compile(&text);
     assert!(set.decide(call("acme", "a", "model.chat", CHAT)).is_ok());
-    assert_eq!(
-        denied(&set, call("acme", "a", "model.chat", "model/x/y")),
-        forbidden("far-no")
-    );
+    assert_eq!(denied(&set, call("acme", "a", "model.chat", "model/x/y")), forbidden("far-no"));
 }
 
 /// Pitfalls 1 and 5: a new set never answers with what an old one said, on the same thread, back and forth.
 #[test]
 fn decisions_never_mix_two_sets() {
     let old = compile(POLICY);
-    let new = compile(&POLICY.replace(
-        "members = [\"u:alice\", \"group:analysts\"]",
-        "members = []",
-    ));
+    let new = compile(&POLICY.replace("members = [\"u:alice\", \"group:analysts\"]", "members = []"));
     assert_ne!(old.digest(), new.digest());
     for _ in 0..3 {
-        assert!(
-            old.decide(call("acme", "alice", "model.chat", CHAT))
-                .is_ok()
-        );
-        assert_eq!(
-            denied(&new, call("acme", "alice", "model.chat", CHAT)),
-            ReasonCode::NotPermitted
-        );
+        assert!(old.decide(call("acme", "alice", "model.chat", CHAT)).is_ok());
+        assert_eq!(denied(&new, call("acme", "alice", "model.chat", CHAT)), ReasonCode::NotPermitted);
     }
     let globex = POLICY.replace("acme", "globex").replace("u:alice", "u:zoe");
     let documents =
-        [("acme", POLICY.to_owned()), ("globex", globex)].map(|(name, text)| Document {
-            name: name.into(),
-            text,
-        });
+        [("acme", POLICY.to_owned()), ("globex", globex)].map(|(name, text)| Document { name: name.into(), text });
     let both = PolicySet::compile(&documents).unwrap();
     for _ in 0..2 {
-        assert!(
-            both.decide(call("acme", "alice", "model.chat", CHAT))
-                .is_ok()
-        );
-        assert_eq!(
-            denied(&both, call("globex", "alice", "model.chat", CHAT)),
-            ReasonCode::NotPermitted
-        );
-        assert!(
-            both.decide(call("globex", "zoe", "model.chat", CHAT))
-                .is_ok()
-        );
+        assert!(both.decide(call("acme", "alice", "model.chat", CHAT)).is_ok());
+        assert_eq!(denied(&both, call("globex", "alice", "model.chat", CHAT)), ReasonCode::NotPermitted);
+        assert!(both.decide(call("globex", "zoe", "model.chat", CHAT)).is_ok());
     }
 }
 
 #[test]
 fn the_digest_covers_names_and_texts_but_not_the_order() {
-    let a = || Document {
-        name: "a".into(),
-        text: "version = 1\ntenant = \"a\"\n".into(),
-    };
-    let b = || Document {
-        name: "b".into(),
-        text: "version = 1\ntenant = \"b\"\n".into(),
-    };
-    let digest =
-        |documents: &[Document]| PolicySet::compile(documents).unwrap().digest().to_string();
+    let a = || Document { name: "a".into(), text: "version = 1\ntenant = \"a\"\n".into() };
+    let b = || Document { name: "b".into(), text: "version = 1\ntenant = \"b\"\n".into() };
+    let digest = |documents: &[Document]| PolicySet::compile(documents).unwrap().digest().to_string();
     assert_eq!(digest(&[a(), b()]), digest(&[b(), a()]));
     assert_ne!(digest(&[a(), b()]), digest(&[a()]));
     let mut c = b();
@@ -360,10 +247,7 @@ fn a_set_is_shared_by_threads() {
         let set = std::sync::Arc::clone(&set);
         std::thread::spawn(move || {
             for _ in 0..50 {
-                assert!(
-                    set.decide(call("acme", "alice", "model.chat", CHAT))
-                        .is_ok()
-                );
+                assert!(set.decide(call("acme", "alice", "model.chat", CHAT)).is_ok());
                 assert!(set.decide(call("acme", "bob", "model.chat", CHAT)).is_err());
             }
         })
@@ -374,37 +258,21 @@ fn a_set_is_shared_by_threads() {
 #[test]
 fn a_directory_loads_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(
-        PolicySet::load_dir(dir.path()),
-        Err(LoadError::Empty { .. })
-    ));
-    assert!(matches!(
-        PolicySet::load_dir(dir.path().join("no")),
-        Err(LoadError::Unreadable { .. })
-    ));
+    assert!(matches!(PolicySet::load_dir(dir.path()), Err(LoadError::Empty { .. })));
+    assert!(matches!(PolicySet::load_dir(dir.path().join("no")), Err(LoadError::Unreadable { .. })));
     std::fs::write(dir.path().join("acme.toml"), POLICY).unwrap();
     std::fs::write(dir.path().join("notes.txt"), "not a policy").unwrap();
     let set = PolicySet::load_dir(dir.path()).unwrap();
-    assert_eq!(
-        set.tenants().iter().map(|t| t.as_str()).collect::<Vec<_>>(),
-        ["acme"]
-    );
+    assert_eq!(set.tenants().iter().map(|t| t.as_str()).collect::<Vec<_>>(), ["acme"]);
     assert_eq!(set.rule_count(), 7);
-    std::fs::write(
-        dir.path().join("bad.toml"),
-        "version = 1\ntenant = \"b\"\nx = 1\n",
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("bad.toml"), "version = 1\ntenant = \"b\"\nx = 1\n").unwrap();
     let error = PolicySet::load_dir(dir.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the policy has 1 defect(s):\n  bad.toml:3: x: there is no such key (known here: version, tenant, roles, rule, test)"
     );
     std::fs::write(dir.path().join("bad.toml"), [0xff, 0xfe]).unwrap();
-    assert!(matches!(
-        PolicySet::load_dir(dir.path()),
-        Err(LoadError::Unreadable { .. })
-    ));
+    assert!(matches!(PolicySet::load_dir(dir.path()), Err(LoadError::Unreadable { .. })));
 }
 
 #[test]

@@ -18,26 +18,10 @@ const USERS: [&str; 4] = ["u1", "u2", "u3", "a"];
 const GROUPS: [&str; 4] = ["g1", "g2", "a", "b"];
 const LABELS: [&str; 2] = ["l.one", "l.two"];
 const MODEL_ACTIONS: [&str; 2] = ["model.chat", "model.embed"];
-const PATTERNS: [&str; 9] = [
-    "**",
-    "model/**",
-    "model/x/**",
-    "model/*/m",
-    "model/x/m",
-    "model/x/m.1",
-    "model/*/*",
-    "model/*/m/**",
-    "model/x",
-];
-const RESOURCES: [&str; 7] = [
-    "model/x/m",
-    "model/y/m",
-    "model/x/m.1",
-    "model/x/m11",
-    "model/x",
-    "model/y/m/n",
-    "model/x/**",
-];
+const PATTERNS: [&str; 9] =
+    ["**", "model/**", "model/x/**", "model/*/m", "model/x/m", "model/x/m.1", "model/*/*", "model/*/m/**", "model/x"];
+const RESOURCES: [&str; 7] =
+    ["model/x/m", "model/y/m", "model/x/m.1", "model/x/m11", "model/x", "model/y/m/n", "model/x/**"];
 
 #[derive(Debug, Clone)]
 struct RuleSpec {
@@ -77,31 +61,14 @@ fn rule_spec() -> impl Strategy<Value = RuleSpec> {
         some_of(&PATTERNS, 2),
         prop::option::of(prop::sample::select(&LABELS[..])),
     );
-    parts.prop_map(|(allow, actions, roles, on, label)| RuleSpec {
-        allow,
-        actions,
-        roles,
-        on,
-        label,
-    })
+    parts.prop_map(|(allow, actions, roles, on, label)| RuleSpec { allow, actions, roles, on, label })
 }
 
 fn tenant_spec() -> impl Strategy<Value = TenantSpec> {
-    let member = (
-        prop::sample::select(&ROLES[..4]),
-        prop::sample::select(&MEMBERS[..]),
-    );
+    let member = (prop::sample::select(&ROLES[..4]), prop::sample::select(&MEMBERS[..]));
     let edge = (0..3_usize).prop_flat_map(|heir| (Just(heir), heir + 1..4));
-    (
-        prop::collection::vec(member, 0..6),
-        prop::collection::vec(edge, 0..4),
-        prop::collection::vec(rule_spec(), 0..6),
-    )
-        .prop_map(|(members, inherits, rules)| TenantSpec {
-            members,
-            inherits,
-            rules,
-        })
+    (prop::collection::vec(member, 0..6), prop::collection::vec(edge, 0..4), prop::collection::vec(rule_spec(), 0..6))
+        .prop_map(|(members, inherits, rules)| TenantSpec { members, inherits, rules })
 }
 
 fn call_spec() -> impl Strategy<Value = CallSpec> {
@@ -112,13 +79,7 @@ fn call_spec() -> impl Strategy<Value = CallSpec> {
         prop::sample::select(&RESOURCES[..6]),
         prop::sample::subsequence(&LABELS[..], 0..=2),
     );
-    parts.prop_map(|(tenant, user, action, resource, labels)| CallSpec {
-        tenant,
-        user,
-        action,
-        resource,
-        labels,
-    })
+    parts.prop_map(|(tenant, user, action, resource, labels)| CallSpec { tenant, user, action, resource, labels })
 }
 
 /// What the credential of each user vouches for.
@@ -135,40 +96,20 @@ fn quoted(all: &[&str]) -> String {
 fn document(name: &str, tenant: &TenantSpec) -> Document {
     let mut text = format!("version = 1\ntenant = \"{name}\"\n[roles]\n");
     for (at, role) in ROLES[..4].iter().enumerate() {
-        let members: Vec<&str> = tenant
-            .members
-            .iter()
-            .filter(|(r, _)| r == role)
-            .map(|(_, m)| *m)
-            .collect();
-        let inherits: Vec<&str> = tenant
-            .inherits
-            .iter()
-            .filter(|(heir, _)| *heir == at)
-            .map(|(_, from)| ROLES[*from])
-            .collect();
-        let _ = writeln!(
-            text,
-            "{role} = {{ members = {}, inherits = {} }}",
-            quoted(&members),
-            quoted(&inherits)
-        );
+        let members: Vec<&str> = tenant.members.iter().filter(|(r, _)| r == role).map(|(_, m)| *m).collect();
+        let inherits: Vec<&str> =
+            tenant.inherits.iter().filter(|(heir, _)| *heir == at).map(|(_, from)| ROLES[*from]).collect();
+        let _ = writeln!(text, "{role} = {{ members = {}, inherits = {} }}", quoted(&members), quoted(&inherits));
     }
     for (at, rule) in tenant.rules.iter().enumerate() {
         let effect = if rule.allow { "allow" } else { "deny" };
         let (actions, roles, on) = (quoted(&rule.actions), quoted(&rule.roles), quoted(&rule.on));
-        let _ = writeln!(
-            text,
-            "[[rule]]\nid = \"r{at}\"\n{effect} = {actions}\nroles = {roles}\non = {on}"
-        );
+        let _ = writeln!(text, "[[rule]]\nid = \"r{at}\"\n{effect} = {actions}\nroles = {roles}\non = {on}");
         if let Some(label) = rule.label {
             let _ = writeln!(text, "when = '\"{label}\" in labels'");
         }
     }
-    Document {
-        name: format!("{name}.toml"),
-        text,
-    }
+    Document { name: format!("{name}.toml"), text }
 }
 
 fn at_once<T>(future: impl Future<Output = casbin::Result<T>>) -> T {
@@ -183,15 +124,12 @@ fn glob(object: Dynamic, pattern: Dynamic) -> Dynamic {
         match pattern.split_first() {
             None => path.is_empty(),
             Some((&"**", _)) => true,
-            Some((want, pattern)) => path
-                .split_first()
-                .is_some_and(|(have, path)| (*want == "*" || want == have) && rest(pattern, path)),
+            Some((want, pattern)) => {
+                path.split_first().is_some_and(|(have, path)| (*want == "*" || want == have) && rest(pattern, path))
+            }
         }
     }
-    let (object, pattern) = (
-        object.into_string().unwrap(),
-        pattern.into_string().unwrap(),
-    );
+    let (object, pattern) = (object.into_string().unwrap(), pattern.into_string().unwrap());
     let path: Vec<&str> = object.split('/').collect();
     let pattern: Vec<&str> = pattern.split('/').collect();
     rest(&pattern, &path).into()
@@ -207,11 +145,7 @@ fn oracle(tenants: &[TenantSpec], vouched: &[Vec<&'static str>]) -> Enforcer {
     model.add_def("r", "r", "tenant, sub, obj, act, labels");
     model.add_def("p", "p", "id, tenant, sub, obj, act, label, eft");
     model.add_def("g", "g", "_, _, _");
-    model.add_def(
-        "e",
-        "e",
-        "some(where (p.eft == allow)) && !some(where (p.eft == deny))",
-    );
+    model.add_def("e", "e", "some(where (p.eft == allow)) && !some(where (p.eft == deny))");
     let matcher = "g(r.sub, p.sub, r.tenant) && r.tenant == p.tenant && glob(r.obj, p.obj) \
                    && r.act == p.act && labelled(r.labels, p.label)";
     model.add_def("m", "m", matcher);
@@ -223,10 +157,7 @@ fn oracle(tenants: &[TenantSpec], vouched: &[Vec<&'static str>]) -> Enforcer {
             add(&mut model, "g", &[member, &format!("role:{role}"), name]);
         }
         for (heir, from) in &tenant.inherits {
-            let (heir, from) = (
-                format!("role:{}", ROLES[*heir]),
-                format!("role:{}", ROLES[*from]),
-            );
+            let (heir, from) = (format!("role:{}", ROLES[*heir]), format!("role:{}", ROLES[*from]));
             add(&mut model, "g", &[&heir, &from, name]);
         }
         for (user, groups) in USERS.iter().zip(vouched) {
@@ -238,18 +169,10 @@ fn oracle(tenants: &[TenantSpec], vouched: &[Vec<&'static str>]) -> Enforcer {
         }
         for (at, rule) in tenant.rules.iter().enumerate() {
             let (id, effect) = (format!("r{at}"), if rule.allow { "allow" } else { "deny" });
-            for (role, on) in rule
-                .roles
-                .iter()
-                .flat_map(|r| rule.on.iter().map(move |o| (r, o)))
-            {
+            for (role, on) in rule.roles.iter().flat_map(|r| rule.on.iter().map(move |o| (r, o))) {
                 for action in &rule.actions {
                     let (role, label) = (format!("role:{role}"), rule.label.unwrap_or_default());
-                    add(
-                        &mut model,
-                        "p",
-                        &[&id, name, &role, on, action, label, effect],
-                    );
+                    add(&mut model, "p", &[&id, name, &role, on, action, label, effect]);
                 }
             }
         }
@@ -264,9 +187,7 @@ fn oracle(tenants: &[TenantSpec], vouched: &[Vec<&'static str>]) -> Enforcer {
 fn of(spec: &CallSpec, vouched: &Vouched) -> Call {
     let at = USERS.iter().position(|u| *u == spec.user).unwrap();
     let groups = &vouched[at].1;
-    call(spec.tenant, spec.user, spec.action, spec.resource)
-        .with_labels(&spec.labels)
-        .with_groups(groups)
+    call(spec.tenant, spec.user, spec.action, spec.resource).with_labels(&spec.labels).with_groups(groups)
 }
 
 proptest! {

@@ -14,11 +14,7 @@ fn pack() -> PolicySet {
 fn its_tests_pass() {
     let outcomes = pack().run_tests();
     assert!(outcomes.len() >= 20, "the pack has lost its tests");
-    let failed: Vec<String> = outcomes
-        .iter()
-        .filter(|o| !o.passed())
-        .map(ToString::to_string)
-        .collect();
+    let failed: Vec<String> = outcomes.iter().filter(|o| !o.passed()).map(ToString::to_string).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
@@ -26,22 +22,12 @@ fn its_tests_pass() {
 fn every_rule_has_a_test_that_it_decides() {
     let pack = pack();
     for tenant in ["acme", "globex"] {
-        for rule in [
-            "models",
-            "no-experiments",
-            "cards-stay-home",
-            "collections",
-            "readers",
-        ] {
+        for rule in ["models", "no-experiments", "cards-stay-home", "collections", "readers"] {
             let text = std::fs::read_to_string(
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join(format!("../policies/starter/{tenant}.toml")),
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../policies/starter/{tenant}.toml")),
             );
             let named = format!("rule = \"{tenant}-{rule}\"");
-            assert!(
-                text.unwrap().contains(&named),
-                "{tenant}-{rule} is untested"
-            );
+            assert!(text.unwrap().contains(&named), "{tenant}-{rule} is untested");
         }
     }
     assert_eq!(pack.rule_count(), 10);
@@ -76,21 +62,15 @@ fn matrix(pack: &PolicySet) -> String {
     );
     for tenant in pack.tenants() {
         for (principal, groups) in CALLERS {
-            let _ = writeln!(
-                text,
-                "\n{tenant}  u:{principal}  groups: {}",
-                groups.join(", ")
-            );
+            let _ = writeln!(text, "\n{tenant}  u:{principal}  groups: {}", groups.join(", "));
             for resource in RESOURCES {
                 let family = resource.parse::<Resource>().unwrap().family();
                 for action in Action::ALL.into_iter().filter(|a| a.family() == family) {
-                    let call = call(tenant.as_str(), principal, action.as_str(), resource)
-                        .with_groups(groups);
+                    let call = call(tenant.as_str(), principal, action.as_str(), resource).with_groups(groups);
                     let decision = pack.decide_query(&call.query());
                     let says = match decision.verdict() {
                         Ok(_) => {
-                            let rules: Vec<&str> =
-                                decision.matched().iter().map(|r| r.as_str()).collect();
+                            let rules: Vec<&str> = decision.matched().iter().map(|r| r.as_str()).collect();
                             format!("ALLOW  {}", rules.join(", "))
                         }
                         Err(reason) => format!("deny   {reason}"),
@@ -112,21 +92,14 @@ fn the_matrix_is_golden() {
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = golden.lines().zip(found.lines()).find(|(a, b)| a != b);
-    assert!(
-        golden == found,
-        "the matrix changed, first at {differs:?}; see the head of the file"
-    );
+    assert!(golden == found, "the matrix changed, first at {differs:?}; see the head of the file");
 }
 
 #[test]
 fn the_examples_of_the_guide_load_and_pass() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy-guide.md");
     let guide = std::fs::read_to_string(path).unwrap();
-    let examples: Vec<&str> = guide
-        .split("```toml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
+    let examples: Vec<&str> = guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(examples.len(), 2);
     for example in examples {
         let outcomes = crate::calls::compile(example).run_tests();

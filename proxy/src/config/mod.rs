@@ -12,8 +12,8 @@ mod strict;
 use std::path::Path;
 
 pub use parsed::{
-    Config, Durability, LedgerSettings, Limits, ListenTls, Listen, UpstreamConfig, UpstreamKind, UpstreamUrl,
-    KeyringUnlock,
+    Config, Durability, KeyringUnlock, LedgerSettings, Limits, Listen, ListenTls, UpstreamConfig, UpstreamKind,
+    UpstreamUrl,
 };
 pub use secret::{Secret, SecretError, SecretRef};
 
@@ -35,11 +35,7 @@ impl ConfigDefect {
 
 impl core::fmt::Display for ConfigDefect {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        if self.key.is_empty() {
-            f.write_str(&self.message)
-        } else {
-            write!(f, "{}: {}", self.key, self.message)
-        }
+        if self.key.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.key, self.message) }
     }
 }
 

@@ -44,7 +44,9 @@ impl SecretRef {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
-            Some(("vault", _)) => Err("vault: references need the Vault provider, which this build does not have yet; use env:NAME or file:PATH"),
+            Some(("vault", _)) => Err(
+                "vault: references need the Vault provider, which this build does not have yet; use env:NAME or file:PATH",
+            ),
             _ => Err("secrets are given by reference: env:NAME or file:PATH"),
         }
     }

@@ -38,10 +38,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            cache_entries: 10_000,
-            cache_ttl: Duration::from_secs(60),
-        }
+        Self { cache_entries: 10_000, cache_ttl: Duration::from_secs(60) }
     }
 }
 
@@ -100,23 +97,14 @@ impl Authenticator {
         ring_provider::install();
         let mut opened: Vec<Issuer> = Vec::with_capacity(issuers.len());
         for config in issuers {
-            if opened
-                .iter()
-                .any(|other| other.config.issuer == config.issuer)
-            {
+            if opened.iter().any(|other| other.config.issuer == config.issuer) {
                 return Err(SetupError::TwoOfOneName(config.issuer.as_ref().to_owned()));
             }
             let keys = KeySource::open(&config.keys, &config.algorithms)?;
             opened.push(Issuer { config, keys });
         }
         let cache = Cache::new(settings.cache_entries);
-        Ok(Self {
-            issuers: opened,
-            virtual_keys,
-            pin,
-            cache,
-            ttl_s: settings.cache_ttl.as_secs(),
-        })
+        Ok(Self { issuers: opened, virtual_keys, pin, cache, ttl_s: settings.cache_ttl.as_secs() })
     }
 
     /// Fetches the keys of every issuer that has an address, and tells which could not be had. Calls
@@ -135,18 +123,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AuthError`]; it says whose fault it is and holds no part of the credential.
-    pub async fn authenticate(
-        &self,
-        headers: &HeaderMap,
-        now: UnixSeconds,
-    ) -> Result<Caller, AuthError> {
+    pub async fn authenticate(&self, headers: &HeaderMap, now: UnixSeconds) -> Result<Caller, AuthError> {
         let credential = credential(headers)?;
         let mut fingerprint: Fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest(&SHA256, credential.as_bytes()).as_ref());
-        let known = self
-            .cache
-            .find(&fingerprint, now)
-            .filter(|entry| self.stands(entry.source, now));
+        let known = self.cache.find(&fingerprint, now).filter(|entry| self.stands(entry.source, now));
         let caller = match known {
             Some(entry) => entry.caller,
             None => {
@@ -170,18 +151,15 @@ impl Authenticator {
                 .get(index)
                 .and_then(|issuer| issuer.keys.ready(now))
                 .is_some_and(|keys| keys.generation == generation),
-            Source::VirtualKeys { generation } => self
-                .virtual_keys
-                .as_ref()
-                .is_some_and(|keys| keys.generation() == generation),
+            Source::VirtualKeys { generation } => {
+                self.virtual_keys.as_ref().is_some_and(|keys| keys.generation() == generation)
+            }
         }
     }
 
     async fn verify(&self, credential: &str, now: UnixSeconds) -> Result<Entry, AuthError> {
         match &self.virtual_keys {
-            Some(keys) if keys.recognises(credential) => {
-                self.verify_virtual_key(&**keys, credential, now).await
-            }
+            Some(keys) if keys.recognises(credential) => self.verify_virtual_key(&**keys, credential, now).await,
             _ => self.verify_token(credential, now).await,
         }
     }
@@ -206,10 +184,7 @@ impl Authenticator {
         let accepted = token.verify(&issuer.config, algorithm, key, now)?;
         Ok(Entry {
             caller: accepted.caller,
-            source: Source::Issuer {
-                index,
-                generation: keys.generation,
-            },
+            source: Source::Issuer { index, generation: keys.generation },
             until: accepted.until.min(now.after(self.ttl_s)),
         })
     }
@@ -223,10 +198,7 @@ impl Authenticator {
         // INVARIANT: read before the lookup. A revocation in between changes it, and the entry never
         // stands: a lookup in flight cannot put a revoked key back.
         let generation = keys.generation();
-        let found = keys
-            .lookup(credential)
-            .await
-            .map_err(AuthError::VirtualKeysUnavailable)?;
+        let found = keys.lookup(credential).await.map_err(AuthError::VirtualKeysUnavailable)?;
         let key = found.ok_or(AuthError::UnknownVirtualKey)?;
         if key.status == KeyStatus::Revoked {
             return Err(AuthError::Revoked);
@@ -242,11 +214,7 @@ impl Authenticator {
             credential: CredentialKind::VirtualKey { id: key.id },
         });
         let until = key.expires_at.map_or(forgotten, |end| end.min(forgotten));
-        Ok(Entry {
-            caller,
-            source: Source::VirtualKeys { generation },
-            until,
-        })
+        Ok(Entry { caller, source: Source::VirtualKeys { generation }, until })
     }
 }
 

@@ -44,10 +44,7 @@ struct Halves {
 impl Cache {
     /// Holds at most `entries`, at least two.
     pub(super) fn new(entries: usize) -> Self {
-        Self {
-            half: entries.div_euclid(2).max(1),
-            halves: RwLock::default(),
-        }
+        Self { half: entries.div_euclid(2).max(1), halves: RwLock::default() }
     }
 
     /// The entry, unless its time is over. Whether its source still stands is the caller's to check.
@@ -115,15 +112,9 @@ mod tests {
         for n in 1..10_000 {
             cache.insert(print(n), entry(10));
             assert!(cache.len() <= 100, "{}", cache.len());
-            assert!(
-                cache.find(&print(0), UnixSeconds::new(5)).is_some(),
-                "after {n}"
-            );
+            assert!(cache.find(&print(0), UnixSeconds::new(5)).is_some(), "after {n}");
         }
-        assert!(
-            cache.find(&print(1), UnixSeconds::new(5)).is_none(),
-            "what is not used goes"
-        );
+        assert!(cache.find(&print(1), UnixSeconds::new(5)).is_none(), "what is not used goes");
     }
 
     #[test]
@@ -133,9 +124,6 @@ mod tests {
         assert!(cache.find(&print(1), UnixSeconds::new(9)).is_some());
         assert!(cache.find(&print(1), UnixSeconds::new(10)).is_none());
         cache.insert(print(2), entry(10));
-        assert!(
-            cache.find(&print(1), UnixSeconds::new(10)).is_none(),
-            "in the old half too"
-        );
+        assert!(cache.find(&print(1), UnixSeconds::new(10)).is_none(), "in the old half too");
     }
 }

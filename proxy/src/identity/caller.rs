@@ -21,11 +21,7 @@ impl UnixSeconds {
     /// token is then not yet valid or its keys are fetched anew.
     #[must_use]
     pub fn now() -> Self {
-        Self(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
-        )
+        Self(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
     }
 
     /// The number of seconds.

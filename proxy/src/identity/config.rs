@@ -93,14 +93,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Those that an RSA key verifies.
-    pub(super) const RSA: [Self; 6] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-    ];
+    pub(super) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
 
     /// The algorithm of this `alg` value, exactly as the RFCs spell it.
     #[must_use]
@@ -153,36 +146,12 @@ impl IssuerConfig {
     pub fn parse(raw: RawIssuer, key_path: &str, defects: &mut Vec<ConfigDefect>) -> Option<Self> {
         let before = defects.len();
         let mut take = Taker { key_path, defects };
-        let issuer = take.text(
-            "issuer",
-            raw.issuer.as_deref(),
-            Need::Required("issuer = \"https://id.example\""),
-        );
-        let audience = take.text(
-            "audience",
-            raw.audience.as_deref(),
-            Need::Required("audience = \"aios\""),
-        );
-        let tenant_claim = take.text(
-            "tenant_claim",
-            raw.tenant_claim.as_deref(),
-            Need::Default("tenant"),
-        );
-        let groups_claim = take.text(
-            "groups_claim",
-            raw.groups_claim.as_deref(),
-            Need::Default("groups"),
-        );
+        let issuer = take.text("issuer", raw.issuer.as_deref(), Need::Required("issuer = \"https://id.example\""));
+        let audience = take.text("audience", raw.audience.as_deref(), Need::Required("audience = \"aios\""));
+        let tenant_claim = take.text("tenant_claim", raw.tenant_claim.as_deref(), Need::Default("tenant"));
+        let groups_claim = take.text("groups_claim", raw.groups_claim.as_deref(), Need::Default("groups"));
         let algorithms = take.algorithms(&raw.algorithms);
-        let leeway_s = take.seconds(
-            "leeway_s",
-            raw.leeway_s,
-            Seconds {
-                default: 30,
-                least: 0,
-                most: 300,
-            },
-        );
+        let leeway_s = take.seconds("leeway_s", raw.leeway_s, Seconds { default: 30, least: 0, most: 300 });
         let keys = take.keys(&raw);
         if defects.len() > before {
             return None;
@@ -220,11 +189,7 @@ struct Taker<'a> {
 
 impl Taker<'_> {
     fn fault(&mut self, field: &str, message: impl Into<String>) {
-        let key = if field.is_empty() {
-            self.key_path.to_owned()
-        } else {
-            format!("{}.{field}", self.key_path)
-        };
+        let key = if field.is_empty() { self.key_path.to_owned() } else { format!("{}.{field}", self.key_path) };
         // A key of the wrong type was reported and left out by the loader: do not report it twice.
         if !self.defects.iter().any(|d| d.key == key) {
             self.defects.push(ConfigDefect::new(key, message));
@@ -233,9 +198,7 @@ impl Taker<'_> {
 
     fn text(&mut self, field: &str, value: Option<&str>, need: Need) -> Option<String> {
         match (value, need) {
-            (Some(text), _)
-                if (1..=512).contains(&text.len()) && !text.chars().any(char::is_control) =>
-            {
+            (Some(text), _) if (1..=512).contains(&text.len()) && !text.chars().any(char::is_control) => {
                 Some(text.to_owned())
             }
             (Some(_), _) => {
@@ -251,11 +214,7 @@ impl Taker<'_> {
     }
 
     fn seconds(&mut self, field: &str, value: Option<u64>, bounds: Seconds) -> u64 {
-        let Seconds {
-            default,
-            least,
-            most,
-        } = bounds;
+        let Seconds { default, least, most } = bounds;
         if value.is_some_and(|v| v < least || v > most) {
             self.fault(field, format!("must be {least} to {most} seconds"));
         }
@@ -265,18 +224,13 @@ impl Taker<'_> {
     fn algorithms(&mut self, names: &[String]) -> Vec<Algorithm> {
         const KNOWN: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
         if names.is_empty() {
-            self.fault(
-                "algorithms",
-                "is needed, for example algorithms = [\"RS256\"]",
-            );
+            self.fault("algorithms", "is needed, for example algorithms = [\"RS256\"]");
         }
         let mut parsed = Vec::new();
         for (index, name) in names.iter().enumerate() {
             let field = format!("algorithms[{index}]");
             match Algorithm::from_name(name) {
-                Some(algorithm) if parsed.contains(&algorithm) => {
-                    self.fault(&field, "is listed twice")
-                }
+                Some(algorithm) if parsed.contains(&algorithm) => self.fault(&field, "is listed twice"),
                 Some(algorithm) => parsed.push(algorithm),
                 None if name.starts_with("HS") || name.eq_ignore_ascii_case("none") => {
                     self.fault(&field, format!("must be asymmetric: {KNOWN}"));
@@ -289,33 +243,14 @@ impl Taker<'_> {
 
     fn keys(&mut self, raw: &RawIssuer) -> Option<KeyLocation> {
         const DAY: u64 = 86_400;
-        let after = self.seconds(
-            "jwks_refresh_s",
-            raw.jwks_refresh_s,
-            Seconds {
-                default: 300,
-                least: 10,
-                most: DAY,
-            },
-        );
+        let after = self.seconds("jwks_refresh_s", raw.jwks_refresh_s, Seconds { default: 300, least: 10, most: DAY });
         let max_age = self.seconds(
             "jwks_max_age_s",
             raw.jwks_max_age_s,
-            Seconds {
-                default: 14_400.max(after),
-                least: 10,
-                most: 7 * DAY,
-            },
+            Seconds { default: 14_400.max(after), least: 10, most: 7 * DAY },
         );
-        let cooldown = self.seconds(
-            "jwks_cooldown_s",
-            raw.jwks_cooldown_s,
-            Seconds {
-                default: 10,
-                least: 1,
-                most: 300,
-            },
-        );
+        let cooldown =
+            self.seconds("jwks_cooldown_s", raw.jwks_cooldown_s, Seconds { default: 10, least: 1, most: 300 });
         if max_age < after {
             self.fault("jwks_max_age_s", "must not be less than jwks_refresh_s");
         }
@@ -360,9 +295,7 @@ impl Taker<'_> {
 
 fn jwks_url(text: &str) -> Result<Uri, &'static str> {
     let uri: Uri = text.parse().map_err(|_| "is not a URL")?;
-    let (Some(scheme), Some(authority), Some(host)) =
-        (uri.scheme_str(), uri.authority(), uri.host())
-    else {
+    let (Some(scheme), Some(authority), Some(host)) = (uri.scheme_str(), uri.authority(), uri.host()) else {
         return Err("must be absolute, for example https://id.example/jwks.json");
     };
     if authority.as_str().contains('@') || text.contains('#') {
@@ -378,8 +311,5 @@ fn jwks_url(text: &str) -> Result<Uri, &'static str> {
 
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -4,8 +4,7 @@ use super::error::AuthError;
 use http::{HeaderMap, HeaderValue, header};
 
 /// The headers in which SDKs send their credential. None of them is ever forwarded.
-pub const CREDENTIAL_HEADERS: [&str; 4] =
-    ["authorization", "x-api-key", "api-key", "x-chroma-token"];
+pub const CREDENTIAL_HEADERS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-chroma-token"];
 
 /// Finds the credential. Several headers may carry it if they carry the same one.
 ///
@@ -19,11 +18,7 @@ pub(super) fn credential(headers: &HeaderMap) -> Result<&str, AuthError> {
         if values.next().is_some() {
             return Err(AuthError::Ambiguous);
         }
-        let credential = if name == header::AUTHORIZATION.as_str() {
-            bearer(value)?
-        } else {
-            visible(value)?
-        };
+        let credential = if name == header::AUTHORIZATION.as_str() { bearer(value)? } else { visible(value)? };
         match found {
             Some(other) if other != credential => return Err(AuthError::Ambiguous),
             _ => found = Some(credential),
@@ -34,25 +29,15 @@ pub(super) fn credential(headers: &HeaderMap) -> Result<&str, AuthError> {
 
 /// RFC 6750: `Bearer`, in any case, one or more spaces, the token.
 fn bearer(value: &HeaderValue) -> Result<&str, AuthError> {
-    let text = value
-        .to_str()
-        .map_err(|_| AuthError::Malformed("it has characters beyond visible ASCII"))?;
+    let text = value.to_str().map_err(|_| AuthError::Malformed("it has characters beyond visible ASCII"))?;
     match text.split_once(' ') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => {
-            one_word(rest.trim_start_matches(' '))
-        }
-        _ => Err(AuthError::Malformed(
-            "authorization must be 'Bearer' and a token",
-        )),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => one_word(rest.trim_start_matches(' ')),
+        _ => Err(AuthError::Malformed("authorization must be 'Bearer' and a token")),
     }
 }
 
 fn visible(value: &HeaderValue) -> Result<&str, AuthError> {
-    one_word(
-        value
-            .to_str()
-            .map_err(|_| AuthError::Malformed("it has characters beyond visible ASCII"))?,
-    )
+    one_word(value.to_str().map_err(|_| AuthError::Malformed("it has characters beyond visible ASCII"))?)
 }
 
 /// A comma would let a proxy's joined headers pass as one credential.
@@ -75,10 +60,7 @@ mod tests {
     fn headers(list: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in list {
-            map.append(
-                name.parse::<HeaderName>().unwrap(),
-                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-            );
+            map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         map
     }
@@ -93,28 +75,14 @@ mod tests {
             ("Api-Key", "abc"),
             ("X-Chroma-Token", "abc"),
         ] {
-            assert_eq!(
-                credential(&headers(&[(name, value)])).unwrap(),
-                "abc",
-                "{name}: {value}"
-            );
+            assert_eq!(credential(&headers(&[(name, value)])).unwrap(), "abc", "{name}: {value}");
         }
-        assert_eq!(
-            credential(&headers(&[
-                ("api-key", "abc"),
-                ("authorization", "Bearer abc")
-            ]))
-            .unwrap(),
-            "abc"
-        );
+        assert_eq!(credential(&headers(&[("api-key", "abc"), ("authorization", "Bearer abc")])).unwrap(), "abc");
     }
 
     #[test]
     fn none_is_missing() {
-        assert!(matches!(
-            credential(&headers(&[("x-tenant", "acme"), ("cookie", "k=v")])),
-            Err(AuthError::Missing)
-        ));
+        assert!(matches!(credential(&headers(&[("x-tenant", "acme"), ("cookie", "k=v")])), Err(AuthError::Missing)));
     }
 
     #[test]
@@ -122,16 +90,10 @@ mod tests {
         for list in [
             [("authorization", "Bearer abc"), ("api-key", "other")],
             [("x-api-key", "abc"), ("x-chroma-token", "other")],
-            [
-                ("authorization", "Bearer abc"),
-                ("authorization", "Bearer abc"),
-            ],
+            [("authorization", "Bearer abc"), ("authorization", "Bearer abc")],
             [("api-key", "abc"), ("Api-Key", "other")],
         ] {
-            assert!(
-                matches!(credential(&headers(&list)), Err(AuthError::Ambiguous)),
-                "{list:?}"
-            );
+            assert!(matches!(credential(&headers(&list)), Err(AuthError::Ambiguous)), "{list:?}");
         }
     }
 
@@ -150,10 +112,7 @@ mod tests {
         ] {
             let sent = headers(&[(name, value)]);
             let refused = credential(&sent);
-            assert!(
-                matches!(refused, Err(AuthError::Malformed(_))),
-                "{name}: {value}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(AuthError::Malformed(_))), "{name}: {value}: {refused:?}");
         }
     }
 }

@@ -64,9 +64,7 @@ impl AuthError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::ForeignTenant => StatusCode::FORBIDDEN,
-            Self::KeysUnavailable(_) | Self::VirtualKeysUnavailable(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::KeysUnavailable(_) | Self::VirtualKeysUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -106,16 +104,7 @@ impl AuthError {
 
 impl From<&AuthError> for Failure {
     fn from(error: &AuthError) -> Self {
-        let failure = Self::new(
-            error.status(),
-            error.aios_code(),
-            error.blame(),
-            error.to_string(),
-        );
-        if error.status() == StatusCode::SERVICE_UNAVAILABLE {
-            failure.retry_after(5)
-        } else {
-            failure
-        }
+        let failure = Self::new(error.status(), error.aios_code(), error.blame(), error.to_string());
+        if error.status() == StatusCode::SERVICE_UNAVAILABLE { failure.retry_after(5) } else { failure }
     }
 }

@@ -53,13 +53,8 @@ impl Fetcher {
         let schemes = match ca_file {
             None => builder.with_provider_and_webpki_roots(provider).ok()?,
             Some(path) => {
-                let tls = ClientConfig::builder_with_provider(Arc::new(provider))
-                    .with_safe_default_protocol_versions();
-                builder.with_tls_config(
-                    tls.ok()?
-                        .with_root_certificates(private_roots(path)?)
-                        .with_no_client_auth(),
-                )
+                let tls = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
+                builder.with_tls_config(tls.ok()?.with_root_certificates(private_roots(path)?).with_no_client_auth())
             }
         };
         let mut http = HttpConnector::new();
@@ -68,9 +63,7 @@ impl Fetcher {
         http.set_connect_timeout(Some(DEADLINE));
         let https = schemes.https_or_http().enable_http1().wrap_connector(http);
         // A connection is not worth keeping between two fetches, minutes apart.
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build(https);
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
         Some(Self { url, client })
     }
 
@@ -79,29 +72,18 @@ impl Fetcher {
     }
 
     pub(super) async fn fetch(&self) -> Result<Bytes, FetchError> {
-        tokio::time::timeout(DEADLINE, self.exchange())
-            .await
-            .map_err(|_| FetchError::TimedOut)?
+        tokio::time::timeout(DEADLINE, self.exchange()).await.map_err(|_| FetchError::TimedOut)?
     }
 
     async fn exchange(&self) -> Result<Bytes, FetchError> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.url.clone();
-        request
-            .headers_mut()
-            .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let answer = self
-            .client
-            .request(request)
-            .await
-            .map_err(|e| FetchError::Unreachable(Arc::new(e)))?;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let answer = self.client.request(request).await.map_err(|e| FetchError::Unreachable(Arc::new(e)))?;
         if answer.status() != StatusCode::OK {
             return Err(FetchError::Status(answer.status()));
         }
-        let body = Limited::new(answer.into_body(), LIMIT)
-            .collect()
-            .await
-            .map_err(|_| FetchError::Body)?;
+        let body = Limited::new(answer.into_body(), LIMIT).collect().await.map_err(|_| FetchError::Body)?;
         Ok(body.to_bytes())
     }
 }

@@ -17,14 +17,9 @@ const LIMIT: u64 = 1 << 20;
 /// Reads a file of public keys.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?
-        .take(LIMIT.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(LIMIT.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LIMIT {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "more than 1 MiB",
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 1 MiB"));
     }
     Ok(bytes)
 }
@@ -47,11 +42,7 @@ pub(super) fn create_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = Path::new(&temporary);
     // A crashed process of the same id may have left one behind.
     let _ = fs::remove_file(temporary);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(temporary)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     // A link, unlike a rename, does not replace a key that another process made meanwhile.
     let linked = written.and_then(|()| fs::hard_link(temporary, path));

@@ -68,9 +68,7 @@ impl KeySet {
         if set.keys.len() > MOST_KEYS {
             return Err(KeySetError::TooMany);
         }
-        Ok(Self {
-            keys: set.keys.into_iter().filter_map(verifying_key).collect(),
-        })
+        Ok(Self { keys: set.keys.into_iter().filter_map(verifying_key).collect() })
     }
 
     /// Parses a file with one PEM public key, which has no id.
@@ -79,45 +77,25 @@ impl KeySet {
         if text.contains("PRIVATE KEY-----") {
             return Err(KeySetError::PrivateKey);
         }
-        let markers: Vec<&str> = text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("-----BEGIN "))
-            .collect();
-        if !matches!(
-            markers.as_slice(),
-            ["PUBLIC KEY-----" | "RSA PUBLIC KEY-----"]
-        ) {
+        let markers: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN ")).collect();
+        if !matches!(markers.as_slice(), ["PUBLIC KEY-----" | "RSA PUBLIC KEY-----"]) {
             return Err(KeySetError::NotAPublicKey);
         }
         let (key, algorithms) = pem_key(document).ok_or(KeySetError::NotAPublicKey)?;
-        Ok(Self {
-            keys: vec![VerifyingKey {
-                id: None,
-                algorithms,
-                key,
-            }],
-        })
+        Ok(Self { keys: vec![VerifyingKey { id: None, algorithms, key }] })
     }
 
     /// Whether some key verifies one of these algorithms.
     pub(super) fn fits(&self, algorithms: &[Algorithm]) -> bool {
-        self.keys
-            .iter()
-            .any(|key| key.algorithms.iter().any(|a| algorithms.contains(a)))
+        self.keys.iter().any(|key| key.algorithms.iter().any(|a| algorithms.contains(a)))
     }
 
     /// The key for a token with this `kid` and `alg`. A key without an id serves any `kid`, but only
     /// when it is the only key that fits: the algorithm alone never chooses among several.
     pub(super) fn choose(&self, id: Option<&str>, algorithm: Algorithm) -> Choice<'_> {
-        let fitting = || {
-            self.keys
-                .iter()
-                .filter(|key| key.algorithms.contains(&algorithm))
-        };
+        let fitting = || self.keys.iter().filter(|key| key.algorithms.contains(&algorithm));
         let named: Vec<_> = match id {
-            Some(id) => fitting()
-                .filter(|key| key.id.as_deref() == Some(id))
-                .collect(),
+            Some(id) => fitting().filter(|key| key.id.as_deref() == Some(id)).collect(),
             None => Vec::new(),
         };
         if let [only] = named.as_slice() {
@@ -144,18 +122,10 @@ fn verifying_key(value: Value) -> Option<VerifyingKey> {
     }
     let jwk: Jwk = serde_json::from_value(value).ok()?;
     let common = &jwk.common;
-    if common
-        .public_key_use
-        .as_ref()
-        .is_some_and(|of| *of != PublicKeyUse::Signature)
-    {
+    if common.public_key_use.as_ref().is_some_and(|of| *of != PublicKeyUse::Signature) {
         return None;
     }
-    if common
-        .key_operations
-        .as_ref()
-        .is_some_and(|of| !of.contains(&KeyOperations::Verify))
-    {
+    if common.key_operations.as_ref().is_some_and(|of| !of.contains(&KeyOperations::Verify)) {
         return None;
     }
     let mut algorithms = match &jwk.algorithm {
@@ -177,11 +147,7 @@ fn verifying_key(value: Value) -> Option<VerifyingKey> {
         return None;
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
-    Some(VerifyingKey {
-        id: jwk.common.key_id,
-        algorithms,
-        key,
-    })
+    Some(VerifyingKey { id: jwk.common.key_id, algorithms, key })
 }
 
 /// 2048 to 8192 bits, the sizes that are verified.
@@ -205,7 +171,5 @@ fn pem_key(document: &[u8]) -> Option<(DecodingKey, Vec<Algorithm>)> {
         };
         return Some((key, vec![algorithm]));
     }
-    DecodingKey::from_rsa_pem(document)
-        .ok()
-        .map(|key| (key, Algorithm::RSA.to_vec()))
+    DecodingKey::from_rsa_pem(document).ok().map(|key| (key, Algorithm::RSA.to_vec()))
 }

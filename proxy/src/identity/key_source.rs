@@ -67,32 +67,18 @@ enum Age {
 impl KeySource {
     /// Opens the source; files are read now, an address is not asked before the first call or
     /// [`KeySource::warm`].
-    pub(super) fn open(
-        location: &KeyLocation,
-        algorithms: &[Algorithm],
-    ) -> Result<Self, SetupError> {
+    pub(super) fn open(location: &KeyLocation, algorithms: &[Algorithm]) -> Result<Self, SetupError> {
         match location {
             KeyLocation::JwksFile(path) => fixed(path, algorithms, KeySet::from_jwks(&read(path)?)),
             KeyLocation::PemFile(path) => fixed(path, algorithms, KeySet::from_pem(&read(path)?)),
-            KeyLocation::Inline(document) => fixed(
-                Path::new("<inline>"),
-                algorithms,
-                KeySet::from_jwks(document.as_bytes()),
-            ),
-            KeyLocation::Url {
-                url,
-                ca_file,
-                refresh,
-            } => {
+            KeyLocation::Inline(document) => {
+                fixed(Path::new("<inline>"), algorithms, KeySet::from_jwks(document.as_bytes()))
+            }
+            KeyLocation::Url { url, ca_file, refresh } => {
                 let fetcher = Fetcher::new(url.clone(), ca_file.as_deref())
                     .ok_or_else(|| SetupError::Roots(ca_file.clone().unwrap_or_default()))?;
                 let (state, gate) = (ArcSwap::from_pointee(State::default()), Mutex::new(()));
-                Ok(Self::Fetched(Arc::new(Remote {
-                    fetcher,
-                    refresh: *refresh,
-                    state,
-                    gate,
-                })))
+                Ok(Self::Fetched(Arc::new(Remote { fetcher, refresh: *refresh, state, gate })))
             }
         }
     }
@@ -117,9 +103,7 @@ impl KeySource {
                 remote.fetch(now).await;
                 let state = remote.state.load();
                 match &state.held {
-                    Some(held) if !matches!(remote.age(held, now), Age::Dead) => {
-                        Ok(Arc::clone(&held.keys))
-                    }
+                    Some(held) if !matches!(remote.age(held, now), Age::Dead) => Ok(Arc::clone(&held.keys)),
                     _ => Err(AuthError::KeysUnavailable(state.failure.clone())),
                 }
             }
@@ -189,78 +173,41 @@ impl Remote {
             return;
         }
         // Recorded first: a caller that goes away in the middle has used up its attempt too.
-        self.state.store(Arc::new(State {
-            attempted_at: Some(now),
-            ..(*before).clone()
-        }));
+        self.state.store(Arc::new(State { attempted_at: Some(now), ..(*before).clone() }));
         let outcome = match self.fetcher.fetch().await {
             Ok(document) => self.held(&document, before.held.as_ref(), now),
             Err(failure) => Err(failure),
         };
         let after = match outcome {
-            Ok(held) => State {
-                held: Some(held),
-                attempted_at: Some(now),
-                failure: None,
-            },
+            Ok(held) => State { held: Some(held), attempted_at: Some(now), failure: None },
             Err(failure) => {
                 tracing::warn!(host = self.fetcher.url().host(), %failure, "the keys of an issuer were not refreshed");
-                State {
-                    held: before.held.clone(),
-                    attempted_at: Some(now),
-                    failure: Some(Arc::new(failure)),
-                }
+                State { held: before.held.clone(), attempted_at: Some(now), failure: Some(Arc::new(failure)) }
             }
         };
         self.state.store(Arc::new(after));
     }
 
-    fn held(
-        &self,
-        document: &[u8],
-        before: Option<&Held>,
-        now: UnixSeconds,
-    ) -> Result<Held, FetchError> {
+    fn held(&self, document: &[u8], before: Option<&Held>, now: UnixSeconds) -> Result<Held, FetchError> {
         let mut sum = [0; 32];
         sum.copy_from_slice(digest(&SHA256, document).as_ref());
         if let Some(same) = before.filter(|held| held.digest == sum) {
-            return Ok(Held {
-                fetched_at: now,
-                ..same.clone()
-            });
+            return Ok(Held { fetched_at: now, ..same.clone() });
         }
         let set = KeySet::from_jwks(document).map_err(FetchError::Unusable)?;
         let generation = before.map_or(0, |held| held.keys.generation.wrapping_add(1));
-        tracing::info!(
-            host = self.fetcher.url().host(),
-            generation,
-            "the keys of an issuer have changed"
-        );
-        Ok(Held {
-            keys: Arc::new(Keys { set, generation }),
-            digest: sum,
-            fetched_at: now,
-        })
+        tracing::info!(host = self.fetcher.url().host(), generation, "the keys of an issuer have changed");
+        Ok(Held { keys: Arc::new(Keys { set, generation }), digest: sum, fetched_at: now })
     }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
-    file::read(path).map_err(|source| SetupError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
+    file::read(path).map_err(|source| SetupError::Unreadable { path: path.to_owned(), source })
 }
 
 /// Fixed keys must fit now: nothing will bring better ones.
-fn fixed(
-    path: &Path,
-    algorithms: &[Algorithm],
-    set: Result<KeySet, KeySetError>,
-) -> Result<KeySource, SetupError> {
-    let fault = |source| SetupError::Keys {
-        path: path.to_owned(),
-        source,
-    };
+fn fixed(path: &Path, algorithms: &[Algorithm], set: Result<KeySet, KeySetError>) -> Result<KeySource, SetupError> {
+    let fault = |source| SetupError::Keys { path: path.to_owned(), source };
     let set = set.map_err(fault)?;
     if !set.fits(algorithms) {
         return Err(fault(KeySetError::NoneFits));

@@ -90,29 +90,20 @@ impl LocalIssuer {
     /// # Errors
     /// [`LocalIssuerError`]. A key that is there is never replaced.
     pub fn open(path: &Path) -> Result<Self, LocalIssuerError> {
-        let io_fault = |source| LocalIssuerError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io_fault = |source| LocalIssuerError::Io { path: path.to_owned(), source };
         if !path.try_exists().map_err(io_fault)? {
-            let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-                .map_err(|_| LocalIssuerError::NoRandomness)?;
+            let key =
+                Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| LocalIssuerError::NoRandomness)?;
             file::create_private(path, pem(key.as_ref()).expose().as_bytes()).map_err(io_fault)?;
         }
         if let Some(mode) = file::exposed(path).map_err(io_fault)? {
-            return Err(LocalIssuerError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
+            return Err(LocalIssuerError::Exposed { path: path.to_owned(), mode });
         }
         let text = Plain::new(file::read(path).map_err(io_fault)?);
-        let not_a_key = || LocalIssuerError::NotAKey {
-            path: path.to_owned(),
-        };
+        let not_a_key = || LocalIssuerError::NotAKey { path: path.to_owned() };
         let der = PrivatePkcs8KeyDer::from_pem_slice(text.expose()).map_err(|_| not_a_key())?;
         // OpenSSL writes keys without the public half; ring computes it.
-        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der())
-            .map_err(|_| not_a_key())?;
+        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()).map_err(|_| not_a_key())?;
         Ok(Self { key })
     }
 

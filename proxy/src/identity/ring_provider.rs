@@ -35,10 +35,7 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     if algorithm.family() != key.family() {
         return Err(new_error(ErrorKind::InvalidKeyFormat));
     }
-    Ok(Box::new(RingVerifier {
-        algorithm: *algorithm,
-        key: key.clone(),
-    }))
+    Ok(Box::new(RingVerifier { algorithm: *algorithm, key: key.clone() }))
 }
 
 impl JwtVerifier for RingVerifier {
@@ -58,19 +55,12 @@ impl Verifier<Vec<u8>> for RingVerifier {
         let DecodingKeyKind::SecretOrDer(point) = self.key.kind() else {
             return Err(Error::new());
         };
-        UnparsedPublicKey::new(parameters, point)
-            .verify(message, signature)
-            .map_err(|_| Error::new())
+        UnparsedPublicKey::new(parameters, point).verify(message, signature).map_err(|_| Error::new())
     }
 }
 
 impl RingVerifier {
-    fn verify_rsa(
-        &self,
-        algorithm: Algorithm,
-        message: &[u8],
-        signature: &[u8],
-    ) -> core::result::Result<(), Error> {
+    fn verify_rsa(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> core::result::Result<(), Error> {
         let parameters = match algorithm {
             Algorithm::RS256 => &sig::RSA_PKCS1_2048_8192_SHA256,
             Algorithm::RS384 => &sig::RSA_PKCS1_2048_8192_SHA384,
@@ -81,9 +71,7 @@ impl RingVerifier {
             _ => return Err(Error::new()),
         };
         match self.key.kind() {
-            DecodingKeyKind::SecretOrDer(der) => {
-                UnparsedPublicKey::new(parameters, der).verify(message, signature)
-            }
+            DecodingKeyKind::SecretOrDer(der) => UnparsedPublicKey::new(parameters, der).verify(message, signature),
             DecodingKeyKind::RsaModulusExponent { n, e } => {
                 RsaPublicKeyComponents { n, e }.verify(parameters, message, signature)
             }

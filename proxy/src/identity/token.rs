@@ -42,36 +42,23 @@ impl<'a> Unverified<'a> {
             return Err(AuthError::Malformed("it is longer than 8 KiB"));
         }
         let mut parts = text.split('.');
-        let (Some(header), Some(claims), Some(_), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(header), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(AuthError::Malformed(
-                "it is neither a token of three parts nor an API key",
-            ));
+            return Err(AuthError::Malformed("it is neither a token of three parts nor an API key"));
         };
         let header = object(header)?;
         if FORBIDDEN.iter().any(|name| header.get(name).is_some()) {
-            return Err(AuthError::Malformed(
-                "its header names a key of its own or an extension",
-            ));
+            return Err(AuthError::Malformed("its header names a key of its own or an extension"));
         }
-        let algorithm = header
-            .get("alg")
-            .and_then(Value::as_str)
-            .and_then(known_algorithm);
+        let algorithm = header.get("alg").and_then(Value::as_str).and_then(known_algorithm);
         let key_id = match header.get("kid") {
             None => None,
             Some(Value::String(id)) if id.len() <= 512 => Some(id.clone()),
             Some(_) => {
-                return Err(AuthError::Malformed(
-                    "its key id is not a text of at most 512 bytes",
-                ));
+                return Err(AuthError::Malformed("its key id is not a text of at most 512 bytes"));
             }
         };
-        let issuer = object(claims)?
-            .get("iss")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let issuer = object(claims)?.get("iss").and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
             text,
             issuer: issuer.ok_or(AuthError::BadClaim("issuer"))?,
@@ -99,33 +86,28 @@ impl<'a> Unverified<'a> {
         now: UnixSeconds,
     ) -> Result<Accepted, AuthError> {
         let mut validation = Validation::new(algorithm.jsonwebtoken());
-        validation.required_spec_claims =
-            HashSet::from(["iss", "aud", "exp", "sub"].map(str::to_owned));
+        validation.required_spec_claims = HashSet::from(["iss", "aud", "exp", "sub"].map(str::to_owned));
         validation.set_issuer(&[&*config.issuer]);
         validation.set_audience(&[&config.audience]);
         // Times are compared below, with the clock that the caller of this function gives.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let claims = jsonwebtoken::decode::<StrictObject>(self.text, key, &validation)
-            .map_err(|e| refused(e.kind()))?;
+        let claims =
+            jsonwebtoken::decode::<StrictObject>(self.text, key, &validation).map_err(|e| refused(e.kind()))?;
         accepted(config, &claims.claims, now)
     }
 }
 
 fn object(part: &str) -> Result<StrictObject, AuthError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| AuthError::Malformed("a part of it is not base64url"))?;
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| AuthError::Malformed("a part of it is not base64url"))?;
     serde_json::from_slice(&bytes)
         .map_err(|_| AuthError::Malformed("a part of it is not a JSON object with unique members"))
 }
 
 fn known_algorithm(name: &str) -> Option<&'static str> {
-    [
-        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
-    ]
-    .into_iter()
-    .find(|known| *known == name)
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
+        .into_iter()
+        .find(|known| *known == name)
 }
 
 fn refused(kind: &ErrorKind) -> AuthError {
@@ -133,9 +115,9 @@ fn refused(kind: &ErrorKind) -> AuthError {
         ErrorKind::InvalidSignature => AuthError::BadSignature,
         ErrorKind::InvalidAudience => AuthError::WrongAudience,
         ErrorKind::InvalidIssuer => AuthError::UnknownIssuer,
-        ErrorKind::InvalidAlgorithm
-        | ErrorKind::UnsupportedAlgorithm
-        | ErrorKind::InvalidAlgorithmName => AuthError::AlgorithmNotAllowed,
+        ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm | ErrorKind::InvalidAlgorithmName => {
+            AuthError::AlgorithmNotAllowed
+        }
         ErrorKind::InvalidKeyFormat => AuthError::UnknownKey,
         ErrorKind::MissingRequiredClaim(claim) => AuthError::BadClaim(match claim.as_str() {
             "exp" => "expiry",
@@ -147,11 +129,7 @@ fn refused(kind: &ErrorKind) -> AuthError {
     }
 }
 
-fn accepted(
-    config: &IssuerConfig,
-    claims: &StrictObject,
-    now: UnixSeconds,
-) -> Result<Accepted, AuthError> {
+fn accepted(config: &IssuerConfig, claims: &StrictObject, now: UnixSeconds) -> Result<Accepted, AuthError> {
     let ends = seconds(claims.get("exp")).ok_or(AuthError::BadClaim("expiry"))?;
     let until = ends.after(config.leeway_s);
     if now >= until {
@@ -164,26 +142,12 @@ fn accepted(
         }
     }
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let principal = text("sub")
-        .and_then(|t| PrincipalId::new(t).ok())
-        .ok_or(AuthError::BadClaim("subject"))?;
-    let tenant = text(&config.tenant_claim)
-        .and_then(|t| TenantId::new(t).ok())
-        .ok_or(AuthError::BadClaim("tenant claim"))?;
-    let groups =
-        groups(claims.get(&config.groups_claim)).ok_or(AuthError::BadClaim("groups claim"))?;
-    let credential = CredentialKind::Token {
-        issuer: Arc::clone(&config.issuer),
-    };
-    Ok(Accepted {
-        caller: Caller::new(Verified {
-            tenant,
-            principal,
-            groups,
-            credential,
-        }),
-        until,
-    })
+    let principal = text("sub").and_then(|t| PrincipalId::new(t).ok()).ok_or(AuthError::BadClaim("subject"))?;
+    let tenant =
+        text(&config.tenant_claim).and_then(|t| TenantId::new(t).ok()).ok_or(AuthError::BadClaim("tenant claim"))?;
+    let groups = groups(claims.get(&config.groups_claim)).ok_or(AuthError::BadClaim("groups claim"))?;
+    let credential = CredentialKind::Token { issuer: Arc::clone(&config.issuer) };
+    Ok(Accepted { caller: Caller::new(Verified { tenant, principal, groups, credential }), until })
 }
 
 /// A NumericDate: seconds since the epoch, perhaps with a fraction, which is dropped.
@@ -192,11 +156,7 @@ fn seconds(value: Option<&Value>) -> Option<UnixSeconds> {
     if let Some(whole) = number.as_u64() {
         return Some(UnixSeconds::new(whole));
     }
-    let text = number
-        .as_f64()
-        .filter(|n| n.is_finite() && (0.0..1e15).contains(n))?
-        .trunc()
-        .to_string();
+    let text = number.as_f64().filter(|n| n.is_finite() && (0.0..1e15).contains(n))?.trunc().to_string();
     text.parse().ok().map(UnixSeconds::new)
 }
 
@@ -205,10 +165,7 @@ fn seconds(value: Option<&Value>) -> Option<UnixSeconds> {
 fn groups(value: Option<&Value>) -> Option<Vec<GroupName>> {
     match value {
         None | Some(Value::Null) => Some(Vec::new()),
-        Some(Value::Array(items)) => items
-            .iter()
-            .map(|item| GroupName::new(item.as_str()?).ok())
-            .collect(),
+        Some(Value::Array(items)) => items.iter().map(|item| GroupName::new(item.as_str()?).ok()).collect(),
         Some(_) => None,
     }
 }

@@ -36,10 +36,11 @@ pub(crate) fn accept(
         .map_err(|e| (early, fault(StatusCode::BAD_REQUEST, "bad_target", e.to_string())))?;
     let (upstream, target) = match door {
         Door::Upstream(upstream) => (Arc::clone(upstream), target),
-        Door::Main => target
-            .split_first()
-            .and_then(|(name, rest)| Some((sidecar.upstream(&name)?, rest)))
-            .ok_or_else(|| (early, fault(StatusCode::NOT_FOUND, "unknown_upstream", "the path names no upstream of this sidecar")))?,
+        Door::Main => {
+            target.split_first().and_then(|(name, rest)| Some((sidecar.upstream(&name)?, rest))).ok_or_else(|| {
+                (early, fault(StatusCode::NOT_FOUND, "unknown_upstream", "the path names no upstream of this sidecar"))
+            })?
+        }
     };
     framing(sidecar, target.method(), &head.headers).map_err(|failure| (upstream.dialect(), failure))?;
     Ok(Accepted { upstream, target, headers: head.headers, body })
@@ -55,7 +56,11 @@ fn framing(sidecar: &Sidecar, method: &Method, headers: &HeaderMap) -> Result<()
         return Err(fault(StatusCode::BAD_REQUEST, "upgrade_refused", "protocol upgrades are not supported"));
     }
     if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-        return Err(fault(StatusCode::BAD_REQUEST, "ambiguous_framing", "both content-length and transfer-encoding are set"));
+        return Err(fault(
+            StatusCode::BAD_REQUEST,
+            "ambiguous_framing",
+            "both content-length and transfer-encoding are set",
+        ));
     }
     if headers.get(header::CONTENT_ENCODING).is_some_and(|v| v.as_bytes() != b"identity") {
         return Err(fault(

@@ -45,7 +45,9 @@ pub(crate) async fn forward(recorded: Recorded, trace: &mut Trace) -> Forwarded 
     let began = trace.elapsed();
     let (upstream, outgoing, intent, commits) = recorded.into_parts();
     let came = match outgoing {
-        Outgoing::Model { endpoint, delivery, body, map } => model(&upstream, endpoint, delivery, body.into_content(), map).await,
+        Outgoing::Model { endpoint, delivery, body, map } => {
+            model(&upstream, endpoint, delivery, body.into_content(), map).await
+        }
         Outgoing::Models(call) => models(&upstream, call).await,
         Outgoing::Vector(prepared) => {
             let exchange = Pooled { upstream: &upstream, _intent: &intent };
@@ -81,7 +83,8 @@ async fn model(
 }
 
 async fn models(upstream: &Upstream, call: Box<Call>) -> Result<Came, Failure> {
-    let bound = Bound { method: Method::GET, path: "/models".to_owned(), body: Bytes::new(), accept: "application/json" };
+    let bound =
+        Bound { method: Method::GET, path: "/models".to_owned(), body: Bytes::new(), accept: "application/json" };
     let (status, headers, body) = upstream.exchange(bound).await.map_err(|e| Failure::from(&e))?;
     Ok(Came::Models { call, status, headers, body })
 }

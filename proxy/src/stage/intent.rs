@@ -43,7 +43,12 @@ pub(crate) async fn record(sidecar: &Sidecar, sealed: SealedCall, trace: &mut Tr
         (_, Some(salt)) => Some(Commitment::to(salt, Side::Request, bytes)),
     };
     let Some(record) = trace.intent(commitment, bytes.len()) else {
-        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Internal, "a stage was left out"));
+        return Err(Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            Blame::Internal,
+            "a stage was left out",
+        ));
     };
     let intent = sidecar.ledger().intent(record).await.map_err(|error| {
         tracing::error!(%error, "an intent could not be recorded");

@@ -182,19 +182,30 @@ fn upstream_error(status: StatusCode, headers: &HeaderMap, body: &Bytes, map: Ps
         ),
         400..=499 => {
             let told = Restorer::new(map).restore(&told(body), content_guard::Syntax::Text).into_owned();
-            let mut failure = Failure::new(status, "upstream_refused", Blame::Upstream, format!("the upstream refused the call: {told}"));
+            let mut failure = Failure::new(
+                status,
+                "upstream_refused",
+                Blame::Upstream,
+                format!("the upstream refused the call: {told}"),
+            );
             failure.retry_after = headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
             failure
         }
         500..=599 => Failure::new(status, "upstream_failed", Blame::Upstream, "the upstream failed"),
-        _ => Failure::new(bad_gateway, "upstream_unexpected_status", Blame::Upstream, "the upstream answered neither success nor error"),
+        _ => Failure::new(
+            bad_gateway,
+            "upstream_unexpected_status",
+            Blame::Upstream,
+            "the upstream answered neither success nor error",
+        ),
     }
 }
 
 /// The message of an upstream's error object, cut to a length that fits an error.
 fn told(body: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let message = value.pointer("/error/message").or_else(|| value.pointer("/message")).and_then(serde_json::Value::as_str);
+    let message =
+        value.pointer("/error/message").or_else(|| value.pointer("/message")).and_then(serde_json::Value::as_str);
     message.unwrap_or("it did not say why").chars().take(500).collect()
 }
 

@@ -45,7 +45,8 @@ pub(crate) async fn parse(sidecar: &Sidecar, request: Authenticated) -> Result<C
         },
         UpstreamKind::Qdrant => {
             let segments: Vec<&str> = target.segments().collect();
-            let call = qdrant::parse(target.method(), &segments, target.query(), &body).map_err(|e| Failure::from(&e))?;
+            let call =
+                qdrant::parse(target.method(), &segments, target.query(), &body).map_err(|e| Failure::from(&e))?;
             facts.k = call.k();
             let resource = match call.collection() {
                 Some(collection) => Resource::Collection { upstream: name, collection: collection.clone() },
@@ -67,9 +68,12 @@ async fn read(sidecar: &Sidecar, body: Incoming) -> Result<Bytes, Failure> {
         Ok(Err(_)) => {
             Err(Failure::new(StatusCode::BAD_REQUEST, "body_broke_off", Blame::Client, "the body did not arrive whole"))
         }
-        Err(_) => {
-            Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", Blame::Client, "the body did not arrive in time"))
-        }
+        Err(_) => Err(Failure::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            Blame::Client,
+            "the body did not arrive in time",
+        )),
     }
 }
 
@@ -103,6 +107,11 @@ fn endpoint(target: &Target) -> Result<Option<(openai::Endpoint, Action)>, Failu
 /// What the scan found, in the words of policies.
 fn labels(call: &openai::ModelCall) -> Result<BTreeSet<Label>, Failure> {
     call.counts().iter().map(|(label, _)| Label::new(label.as_str())).collect::<Result<_, _>>().map_err(|_| {
-        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "unknown_label", Blame::Internal, "a detector's label is no policy label")
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unknown_label",
+            Blame::Internal,
+            "a detector's label is no policy label",
+        )
     })
 }

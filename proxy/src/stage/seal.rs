@@ -86,7 +86,12 @@ fn model_call(sidecar: &Sidecar, call: ModelCall, terms: &Obligations, trace: &T
         .collect::<Result<_, _>>()
         .map_err(|_| unsupported("the policy names a label that no detector of this build finds"))?;
     let Some(key) = trace.pseudonym_key() else {
-        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Internal, "a stage was left out"));
+        return Err(Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            Blame::Internal,
+            "a stage was left out",
+        ));
     };
     let pseudonymiser = Pseudonymiser::new(&key.derive(b"aios pseudonyms v1"));
     let (endpoint, delivery) = (call.endpoint(), call.delivery());

@@ -204,8 +204,9 @@ impl VectorCall {
             | Operation::Amend { change: PayloadChange::Set(_) | PayloadChange::Overwrite(_), .. } => {
                 Action::VectorUpsert
             }
-            Operation::Delete(_)
-            | Operation::Amend { change: PayloadChange::Remove(_) | PayloadChange::Clear, .. } => Action::VectorDelete,
+            Operation::Delete(_) | Operation::Amend { change: PayloadChange::Remove(_) | PayloadChange::Clear, .. } => {
+                Action::VectorDelete
+            }
             Operation::Search(_) => Action::VectorSearch,
         }
     }

@@ -21,7 +21,9 @@ pub enum VectorError {
     #[error("the policy demands mode {0}, which this release does not offer yet: only mode preserving is available")]
     ModeUnavailable(Mode),
     /// Policy: the collection was made under other terms than the policy demands now.
-    #[error("the collection was made with another {what} than the policy demands now; make a new collection and move the points")]
+    #[error(
+        "the collection was made with another {what} than the policy demands now; make a new collection and move the points"
+    )]
     Drift {
         /// Which term differs.
         what: &'static str,
@@ -39,7 +41,9 @@ pub enum VectorError {
     #[error("Wrong input: a vector has 1 to 65536 dimensions")]
     BadDimensions,
     /// Client: a filter or index on a field without blind index.
-    #[error("the field {field} is sealed: only the fields that the policy names filterable can be filtered by or indexed")]
+    #[error(
+        "the field {field} is sealed: only the fields that the policy names filterable can be filtered by or indexed"
+    )]
     NotFilterable {
         /// The field, where it has the form of a field name.
         field: String,

@@ -89,9 +89,5 @@ impl Derived {
 
 /// The scope of a collection's keys: bound to the store's name, which never comes twice.
 pub(crate) fn scope(entry: &CollectionEntry, purpose: Purpose) -> DekScope {
-    DekScope {
-        tenant: entry.key.tenant.clone(),
-        purpose,
-        collection: Some(entry.physical.as_collection().clone()),
-    }
+    DekScope { tenant: entry.key.tenant.clone(), purpose, collection: Some(entry.physical.as_collection().clone()) }
 }

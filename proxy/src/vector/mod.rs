@@ -46,6 +46,8 @@ pub use registry::{
     Advance, CollectionEntry, CollectionKey, CollectionState, Collections, CollectionsError, Creation, Distance,
     MemoryCollections, PhysicalName,
 };
-pub(crate) use sealed::{Fetch, SealedCondition, SealedFilter, SealedPoint, SealedSearch, SealedSelector, StoreCall, TokenTest};
+pub(crate) use sealed::{
+    Fetch, SealedCondition, SealedFilter, SealedPoint, SealedSearch, SealedSelector, StoreCall, TokenTest,
+};
 
 pub(crate) use crate::wire::qdrant::SealedRequest;

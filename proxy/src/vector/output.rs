@@ -67,7 +67,10 @@ pub(crate) enum Answer {
     Written(Option<u64>),
     Points(Vec<PointView>),
     Point(PointView),
-    Page { points: Vec<PointView>, next: Option<PointId> },
+    Page {
+        points: Vec<PointView>,
+        next: Option<PointId>,
+    },
     Count(u64),
     Hits(super::SearchShape, Vec<Vec<Hit>>),
 }

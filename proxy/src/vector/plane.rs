@@ -93,13 +93,8 @@ impl VectorPlane {
     ) -> Result<Prepared, VectorError> {
         let terms = grant.obligations();
         let VectorCall { collection, operation, passage } = call;
-        let mut scene = Scene {
-            plane: Arc::clone(self),
-            owner,
-            place: None,
-            passage,
-            received: Mutex::new(Received::default()),
-        };
+        let mut scene =
+            Scene { plane: Arc::clone(self), owner, place: None, passage, received: Mutex::new(Received::default()) };
         let key = collection.map(|name| CollectionKey {
             tenant: scene.owner.tenant.clone(),
             upstream: scene.owner.upstream.clone(),
@@ -176,8 +171,8 @@ impl VectorPlane {
         };
         let plain = record::encode(exact, payload.json());
         let context = seal_context(place, upstream, &text);
-        let record = kms_bridge::seal(&place.keys.payload, &context, plain.expose(), &self.rng)
-            .map_err(VectorError::Seal)?;
+        let record =
+            kms_bridge::seal(&place.keys.payload, &context, plain.expose(), &self.rng).map_err(VectorError::Seal)?;
         Ok(SealedPoint { id, vector, record, tokens })
     }
 }
@@ -233,9 +228,7 @@ impl Prepared {
             Step::Upsert { ids, request } => write::upsert(&scene, exchange, ids, request).await?,
             Step::Delete { selector, request } => write::delete(&scene, exchange, selector, request).await?,
             Step::Amend { change, selector } => amend::carry_out(&scene, exchange, change, selector).await?,
-            Step::Retrieve { ids, request, output } => {
-                read::retrieve(&scene, exchange, &ids, request, &output).await?
-            }
+            Step::Retrieve { ids, request, output } => read::retrieve(&scene, exchange, &ids, request, &output).await?,
             Step::RetrieveOne { id, request } => read::retrieve_one(&scene, exchange, id, request).await?,
             Step::Scroll { request, output } => read::scroll(&scene, exchange, request, &output).await?,
             Step::Count(request) => (read::count(&scene, exchange, request).await?, 0),

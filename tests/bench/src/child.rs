@@ -23,8 +23,7 @@ impl Part {
     pub(crate) fn start_self(arguments: &[&str]) -> Result<Self, BenchError> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(arguments);
-        let (child, line) =
-            Self::first_line(command, arguments.first().copied().unwrap_or("part"))?;
+        let (child, line) = Self::first_line(command, arguments.first().copied().unwrap_or("part"))?;
         let port = line.trim().parse().map_err(|_| BenchError::NotReady {
             part: arguments.join(" "),
             why: format!("it printed {line:?} instead of a port"),
@@ -36,14 +35,8 @@ impl Part {
     ///
     /// # Errors
     /// When it cannot be started or ends without a line.
-    pub(crate) fn first_line(
-        mut command: Command,
-        name: &str,
-    ) -> Result<(Child, String), BenchError> {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
+    pub(crate) fn first_line(mut command: Command, name: &str) -> Result<(Child, String), BenchError> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {
             let mut out = BufReader::new(out);
@@ -54,10 +47,7 @@ impl Part {
         if line.is_empty() {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(BenchError::NotReady {
-                part: name.to_owned(),
-                why: "it ended without a word".to_owned(),
-            });
+            return Err(BenchError::NotReady { part: name.to_owned(), why: "it ended without a word".to_owned() });
         }
         Ok((child, line))
     }
@@ -84,9 +74,7 @@ impl Part {
 impl Drop for Part {
     /// Asks it to end, so that it ends its own children; kills it after five seconds.
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status();
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let deadline = Instant::now() + Duration::from_secs(5);
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {

@@ -91,10 +91,7 @@ pub(crate) fn start(setup: &Setup<'_>) -> Result<Governed, BenchError> {
         .spawn()?;
     let mut part = Part::adopt(child, port);
     wait_ready(&mut part, operations, &directory)?;
-    Ok(Governed {
-        part,
-        token: token(&key),
-    })
+    Ok(Governed { part, token: token(&key) })
 }
 
 fn wait_ready(part: &mut Part, operations: u16, directory: &Path) -> Result<(), BenchError> {
@@ -106,20 +103,14 @@ fn wait_ready(part: &mut Part, operations: u16, directory: &Path) -> Result<(), 
         if Instant::now() > deadline || part.ended()? {
             let log = fs::read_to_string(directory.join("sidecar.log")).unwrap_or_default();
             let last: Vec<&str> = log.lines().rev().take(5).collect();
-            return Err(BenchError::NotReady {
-                part: "the sidecar".to_owned(),
-                why: last.join(" | "),
-            });
+            return Err(BenchError::NotReady { part: "the sidecar".to_owned(), why: last.join(" | ") });
         }
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 fn ready(port: u16) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect_timeout(
-        &SocketAddr::from(([127, 0, 0, 1], port)),
-        Duration::from_millis(200),
-    )?;
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_millis(200))?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
@@ -128,19 +119,11 @@ fn ready(port: u16) -> std::io::Result<bool> {
 }
 
 fn two_ports() -> Result<(u16, u16), BenchError> {
-    let (first, second) = (
-        TcpListener::bind("127.0.0.1:0")?,
-        TcpListener::bind("127.0.0.1:0")?,
-    );
+    let (first, second) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
     Ok((first.local_addr()?.port(), second.local_addr()?.port()))
 }
 
-fn text(
-    setup: &Setup<'_>,
-    directory: &Path,
-    port: u16,
-    operations: u16,
-) -> Result<String, BenchError> {
+fn text(setup: &Setup<'_>, directory: &Path, port: u16, operations: u16) -> Result<String, BenchError> {
     let here = directory.display();
     Ok(format!(
         r#"data = "{here}/data"
@@ -174,29 +157,20 @@ trust = "private"
 
 /// SubjectPublicKeyInfo of RFC 8410.
 fn public_pem(key: &Ed25519KeyPair) -> String {
-    let mut der = vec![
-        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-    ];
+    let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
     der.extend_from_slice(key.public_key().as_ref());
-    format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
-        STANDARD.encode(der)
-    )
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
 }
 
 /// A JSON Web Token of RFC 7519, signed with EdDSA (RFC 8037), good for a day.
 fn token(key: &Ed25519KeyPair) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let header = json!({"alg": "EdDSA", "typ": "JWT"});
     let claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "u-bench", "tenant": "acme", "groups": ["apps"],
         "iat": now, "nbf": now, "exp": now + 86_400
     });
-    let signed = [header, claims]
-        .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
-        .join(".");
+    let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
     let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
     format!("{signed}.{signature}")
 }

@@ -56,11 +56,7 @@ impl Connection {
         Ok(Self { sender })
     }
 
-    async fn send(
-        &mut self,
-        target: &Target,
-        body: &Bytes,
-    ) -> Result<Response<Incoming>, BenchError> {
+    async fn send(&mut self, target: &Target, body: &Bytes) -> Result<Response<Incoming>, BenchError> {
         let mut request = Request::post(target.path.as_str())
             .header(header::HOST, "127.0.0.1")
             .header(header::CONTENT_TYPE, "application/json");
@@ -68,10 +64,7 @@ impl Connection {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         self.sender.ready().await?;
-        Ok(self
-            .sender
-            .send_request(request.body(Full::new(body.clone()))?)
-            .await?)
+        Ok(self.sender.send_request(request.body(Full::new(body.clone()))?).await?)
     }
 
     /// One whole call; its answer is checked.
@@ -79,14 +72,8 @@ impl Connection {
         let response = self.send(target, body).await?;
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();
-        let holds = answer
-            .windows(target.expect.len())
-            .any(|w| w == target.expect.as_bytes());
-        if status.is_success() && holds {
-            Ok(())
-        } else {
-            Err(answered(target, status, &answer))
-        }
+        let holds = answer.windows(target.expect.len()).any(|w| w == target.expect.as_bytes());
+        if status.is_success() && holds { Ok(()) } else { Err(answered(target, status, &answer)) }
     }
 
     /// Microseconds until the first event of a streamed answer.
@@ -114,11 +101,7 @@ impl Connection {
 
 fn answered(target: &Target, status: http::StatusCode, body: &[u8]) -> BenchError {
     let body = String::from_utf8_lossy(body.get(..300).unwrap_or(body)).into_owned();
-    BenchError::Answered {
-        target: target.name.to_owned(),
-        status: status.as_u16(),
-        body,
-    }
+    BenchError::Answered { target: target.name.to_owned(), status: status.as_u16(), body }
 }
 
 /// `connections` clients, each sending its next call when the last is answered, for `time`.
@@ -149,22 +132,14 @@ pub(crate) async fn closed_loop(
     while let Some(done) = clients.join_next().await {
         calls += done.map_err(|_| BenchError::NoSample("a load client"))??;
     }
-    Ok(Throughput {
-        calls,
-        per_second: f64::from(calls) / start.elapsed().as_secs_f64(),
-    })
+    Ok(Throughput { calls, per_second: f64::from(calls) / start.elapsed().as_secs_f64() })
 }
 
 /// `rate` calls a second for `time`, each timed from its place in the schedule.
 ///
 /// # Errors
 /// At the first call that fails.
-pub(crate) async fn open_loop(
-    target: &Target,
-    body: &Bytes,
-    rate: u32,
-    time: Duration,
-) -> Result<Samples, BenchError> {
+pub(crate) async fn open_loop(target: &Target, body: &Bytes, rate: u32, time: Duration) -> Result<Samples, BenchError> {
     let idle = Arc::new(Mutex::new(Vec::new()));
     for _ in 0..8 {
         idle.lock().await.push(Connection::open(target).await?);
@@ -200,11 +175,7 @@ pub(crate) async fn open_loop(
 ///
 /// # Errors
 /// At the first call that fails.
-pub(crate) async fn first_events(
-    target: &Target,
-    body: &Bytes,
-    count: u32,
-) -> Result<Samples, BenchError> {
+pub(crate) async fn first_events(target: &Target, body: &Bytes, count: u32) -> Result<Samples, BenchError> {
     let mut connection = Connection::open(target).await?;
     let mut samples = Samples::default();
     for _ in 0..count {

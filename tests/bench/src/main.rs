@@ -87,17 +87,10 @@ fn main() -> ExitCode {
 
 /// One thread: the load generator and the upstream must cost as little as they can.
 fn single(work: impl Future<Output = Result<(), BenchError>>) -> Result<(), BenchError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// Two workers, like the nginx beside it.
 fn multi(work: impl Future<Output = Result<(), BenchError>>) -> Result<(), BenchError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?
-        .block_on(work)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
 }

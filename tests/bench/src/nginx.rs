@@ -34,17 +34,9 @@ pub(crate) fn start(upstream: u16, directory: &Path) -> Result<Part, BenchError>
         .spawn()?;
     let part = Part::adopt(child, port);
     let deadline = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect_timeout(
-        &SocketAddr::from(([127, 0, 0, 1], port)),
-        Duration::from_millis(100),
-    )
-    .is_err()
-    {
+    while TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_millis(100)).is_err() {
         if Instant::now() > deadline {
-            return Err(BenchError::NotReady {
-                part: "nginx".to_owned(),
-                why: "it does not listen".to_owned(),
-            });
+            return Err(BenchError::NotReady { part: "nginx".to_owned(), why: "it does not listen".to_owned() });
         }
         std::thread::sleep(Duration::from_millis(5));
     }

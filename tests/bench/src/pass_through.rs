@@ -27,9 +27,7 @@ pub(crate) async fn serve(to: SocketAddr) -> Result<(), BenchError> {
         let upstream = upstream.clone();
         tokio::spawn(async move {
             let service = service_fn(|request| forward(request, &upstream, to));
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -39,10 +37,7 @@ async fn forward(
     upstream: &Upstream,
     to: SocketAddr,
 ) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Infallible> {
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or("/", http::uri::PathAndQuery::as_str);
+    let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let answered = match format!("http://{to}{path}").parse::<Uri>() {
         Ok(uri) => {
             *request.uri_mut() = uri;
@@ -52,11 +47,7 @@ async fn forward(
     };
     Ok(answered.map_or_else(
         || {
-            let mut response = Response::new(
-                Full::new(Bytes::new())
-                    .map_err(|never| match never {})
-                    .boxed(),
-            );
+            let mut response = Response::new(Full::new(Bytes::new()).map_err(|never| match never {}).boxed());
             *response.status_mut() = StatusCode::BAD_GATEWAY;
             response
         },

@@ -12,16 +12,8 @@ pub(crate) fn cpu_seconds(pids: &[u32]) -> Result<f64, BenchError> {
     for pid in pids {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // Fields after the command's closing bracket: state is the first, utime and stime the 12th and 13th.
-        let fields = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest)
-            .unwrap_or_default();
-        ticks += fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|f| f.parse::<u64>().ok())
-            .sum::<u64>();
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+        ticks += fields.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum::<u64>();
     }
     Ok(u32::try_from(ticks).map_or(f64::MAX, f64::from) / 100.0)
 }
@@ -35,15 +27,8 @@ pub(crate) fn rss_mb(pid: u32) -> Result<f64, BenchError> {
     let kib = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| {
-            rest.trim()
-                .trim_end_matches("kB")
-                .trim()
-                .parse::<u32>()
-                .ok()
-        });
-    kib.map(|kib| f64::from(kib) / 1024.0)
-        .ok_or(BenchError::NoSample("resident memory"))
+        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u32>().ok());
+    kib.map(|kib| f64::from(kib) / 1024.0).ok_or(BenchError::NoSample("resident memory"))
 }
 
 /// The children of a process, itself included.
@@ -52,9 +37,7 @@ pub(crate) fn rss_mb(pid: u32) -> Result<f64, BenchError> {
 /// When the process is gone.
 pub(crate) fn family(pid: u32) -> Result<Vec<u32>, BenchError> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-    Ok(std::iter::once(pid)
-        .chain(children.split_whitespace().filter_map(|p| p.parse().ok()))
-        .collect())
+    Ok(std::iter::once(pid).chain(children.split_whitespace().filter_map(|p| p.parse().ok())).collect())
 }
 
 #[cfg(test)]

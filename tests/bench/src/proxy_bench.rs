@@ -35,12 +35,7 @@ struct Contender {
 
 impl Contender {
     fn new(target: Target, pids: Vec<u32>) -> Self {
-        Self {
-            target,
-            pids,
-            per_second: Vec::new(),
-            cpu_10k: Vec::new(),
-        }
+        Self { target, pids, per_second: Vec::new(), cpu_10k: Vec::new() }
     }
 
     async fn throughput(&mut self, body: &Bytes, time: Duration) -> Result<(), BenchError> {
@@ -67,9 +62,7 @@ struct Stage {
 
 fn set_up(args: &ProxyArgs) -> Result<Stage, BenchError> {
     std::fs::create_dir_all(&args.scratch)?;
-    let scratch = tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(&args.scratch)?;
+    let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(&args.scratch)?;
     let upstream = Part::start_self(&["upstream"])?;
     let to = format!("127.0.0.1:{}", upstream.port);
     let sidecar = |name: &str, durability| {
@@ -87,26 +80,11 @@ fn set_up(args: &ProxyArgs) -> Result<Stage, BenchError> {
     let plain = Part::start_self(&["pass-through", "--to", &to])?;
     let direct = bare("direct", upstream.port);
     let ledger = scratch.path().join("fsync").join("data").join("ledger");
-    Ok(Stage {
-        _upstream: upstream,
-        nginx,
-        plain,
-        durable,
-        relaxed,
-        direct,
-        ledger,
-        _scratch: scratch,
-    })
+    Ok(Stage { _upstream: upstream, nginx, plain, durable, relaxed, direct, ledger, _scratch: scratch })
 }
 
 fn bare(name: &'static str, port: u16) -> Target {
-    Target {
-        name,
-        port,
-        path: "/v1/chat/completions".to_owned(),
-        token: None,
-        expect: RESTORED,
-    }
+    Target { name, port, path: "/v1/chat/completions".to_owned(), token: None, expect: RESTORED }
 }
 
 fn sidecar(name: &'static str, governed: &Governed) -> Target {
@@ -140,30 +118,15 @@ pub(crate) async fn run(args: &ProxyArgs) -> Result<(), BenchError> {
     let relaxed_target = sidecar("governed, os", &stage.relaxed);
     let governed_pid = stage.durable.part.pid();
     let mut contenders = [
-        Contender::new(
-            bare("nginx", stage.nginx.port),
-            process::family(stage.nginx.pid())?,
-        ),
+        Contender::new(bare("nginx", stage.nginx.port), process::family(stage.nginx.pid())?),
         Contender::new(bare("plain", stage.plain.port), vec![stage.plain.pid()]),
         Contender::new(governed_target.clone(), vec![governed_pid]),
     ];
     let rss_idle = process::rss_mb(governed_pid)?;
     for contender in &contenders {
-        load::closed_loop(
-            &contender.target,
-            &plain_body,
-            CONNECTIONS,
-            Duration::from_millis(500),
-        )
-        .await?;
+        load::closed_loop(&contender.target, &plain_body, CONNECTIONS, Duration::from_millis(500)).await?;
     }
-    load::closed_loop(
-        &relaxed_target,
-        &plain_body,
-        CONNECTIONS,
-        Duration::from_millis(500),
-    )
-    .await?;
+    load::closed_loop(&relaxed_target, &plain_body, CONNECTIONS, Duration::from_millis(500)).await?;
 
     let mut seen = Latencies::default();
     let mut rss_load = 0.0_f64;
@@ -173,18 +136,12 @@ pub(crate) async fn run(args: &ProxyArgs) -> Result<(), BenchError> {
             contender.throughput(&plain_body, time).await?;
         }
         rss_load = rss_load.max(process::rss_mb(governed_pid)?);
-        seen.flush
-            .extend(&sync_probe::fdatasync(&stage.ledger, FLUSHES)?);
-        seen.direct
-            .extend(&load::open_loop(&stage.direct, &plain_body, RATE, time).await?);
-        seen.governed
-            .extend(&load::open_loop(&governed_target, &plain_body, RATE, time).await?);
-        seen.relaxed
-            .extend(&load::open_loop(&relaxed_target, &plain_body, RATE, time).await?);
-        seen.direct_stream
-            .extend(&load::first_events(&stage.direct, &stream_body, STREAMS).await?);
-        seen.governed_stream
-            .extend(&load::first_events(&governed_target, &stream_body, STREAMS).await?);
+        seen.flush.extend(&sync_probe::fdatasync(&stage.ledger, FLUSHES)?);
+        seen.direct.extend(&load::open_loop(&stage.direct, &plain_body, RATE, time).await?);
+        seen.governed.extend(&load::open_loop(&governed_target, &plain_body, RATE, time).await?);
+        seen.relaxed.extend(&load::open_loop(&relaxed_target, &plain_body, RATE, time).await?);
+        seen.direct_stream.extend(&load::first_events(&stage.direct, &stream_body, STREAMS).await?);
+        seen.governed_stream.extend(&load::first_events(&governed_target, &stream_body, STREAMS).await?);
     }
     report::print(args, &figures(&contenders, &seen, rss_idle, rss_load)?)
 }
@@ -223,12 +180,7 @@ fn figures(
         added_os_p99_us: added(&seen.relaxed, &seen.direct, 99, "latency")?,
         raw_fdatasync_p50_us: seen.flush.percentile(50, "fdatasync")?,
         raw_fdatasync_p99_us: seen.flush.percentile(99, "fdatasync")?,
-        sse_added_ttft_p50_us: added(
-            &seen.governed_stream,
-            &seen.direct_stream,
-            50,
-            "first event",
-        )?,
+        sse_added_ttft_p50_us: added(&seen.governed_stream, &seen.direct_stream, 50, "first event")?,
         rss_idle_mb,
         rss_load_mb,
     })

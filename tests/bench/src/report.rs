@@ -1,9 +1,5 @@
 //! How figures are shown: one JSON object on the last line, or a table with ratios; charts on request.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the figures are this program's output"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are this program's output")]
 
 use crate::{ProxyArgs, error::BenchError};
 use serde::Serialize;
@@ -39,36 +35,14 @@ struct Goal {
 
 impl Figures {
     fn goals(&self) -> [Goal; 5] {
-        let at_most = |text, seen: f64, limit: f64| Goal {
-            text,
-            seen,
-            limit,
-            met: seen <= limit,
-        };
+        let at_most = |text, seen: f64, limit: f64| Goal { text, seen, limit, met: seen <= limit };
         let ratio = self.governed_rps / self.nginx_rps;
         let flushed = 2.0 * self.raw_fdatasync_p50_us + 400.0;
         [
-            Goal {
-                text: "governed / nginx throughput, at least",
-                seen: ratio,
-                limit: 0.4,
-                met: ratio >= 0.4,
-            },
-            at_most(
-                "CPU seconds per 10,000 calls, at most",
-                self.governed_cpu_s_10k,
-                1.6,
-            ),
-            at_most(
-                "added p50 at 200/s, us, at most 2 flushes + 400",
-                self.added_p50_us,
-                flushed,
-            ),
-            at_most(
-                "added p50 with durability os, us, at most",
-                self.added_os_p50_us,
-                400.0,
-            ),
+            Goal { text: "governed / nginx throughput, at least", seen: ratio, limit: 0.4, met: ratio >= 0.4 },
+            at_most("CPU seconds per 10,000 calls, at most", self.governed_cpu_s_10k, 1.6),
+            at_most("added p50 at 200/s, us, at most 2 flushes + 400", self.added_p50_us, flushed),
+            at_most("added p50 with durability os, us, at most", self.added_os_p50_us, 400.0),
             at_most("resident MiB under load, at most", self.rss_load_mb, 50.0),
         ]
     }
@@ -96,10 +70,7 @@ pub(crate) fn print(args: &ProxyArgs, figures: &Figures) -> Result<(), BenchErro
         println!("{}", serde_json::to_string(figures)?);
         return Ok(());
     }
-    println!(
-        "{:<12} {:>12} {:>10} {:>18} {:>10}",
-        "", "calls/s", "to nginx", "CPU s per 10,000", "to nginx"
-    );
+    println!("{:<12} {:>12} {:>10} {:>18} {:>10}", "", "calls/s", "to nginx", "CPU s per 10,000", "to nginx");
     for (name, rps, cpu) in [
         ("nginx", figures.nginx_rps, figures.nginx_cpu_s_10k),
         ("plain hyper", figures.plain_rps, figures.plain_cpu_s_10k),
@@ -110,58 +81,24 @@ pub(crate) fn print(args: &ProxyArgs, figures: &Figures) -> Result<(), BenchErro
     }
     println!();
     for (name, p50, p99) in [
-        (
-            "added at 200/s, fsync",
-            figures.added_p50_us,
-            figures.added_p99_us,
-        ),
-        (
-            "added at 200/s, os",
-            figures.added_os_p50_us,
-            figures.added_os_p99_us,
-        ),
-        (
-            "raw fdatasync",
-            figures.raw_fdatasync_p50_us,
-            figures.raw_fdatasync_p99_us,
-        ),
+        ("added at 200/s, fsync", figures.added_p50_us, figures.added_p99_us),
+        ("added at 200/s, os", figures.added_os_p50_us, figures.added_os_p99_us),
+        ("raw fdatasync", figures.raw_fdatasync_p50_us, figures.raw_fdatasync_p99_us),
     ] {
         println!("{name:<24} p50 {p50:>9.0} us   p99 {p99:>9.0} us");
     }
-    println!(
-        "{:<24} p50 {:>9.0} us",
-        "added to first event", figures.sse_added_ttft_p50_us
-    );
-    println!(
-        "{:<24} idle {:>7.1}      load {:>7.1}\n",
-        "resident MiB", figures.rss_idle_mb, figures.rss_load_mb
-    );
-    for Goal {
-        text,
-        seen,
-        limit,
-        met,
-    } in figures.goals()
-    {
-        println!(
-            "{} {text} {limit:.2}: {seen:.2}",
-            if met { "met   " } else { "MISSED" }
-        );
+    println!("{:<24} p50 {:>9.0} us", "added to first event", figures.sse_added_ttft_p50_us);
+    println!("{:<24} idle {:>7.1}      load {:>7.1}\n", "resident MiB", figures.rss_idle_mb, figures.rss_load_mb);
+    for Goal { text, seen, limit, met } in figures.goals() {
+        println!("{} {text} {limit:.2}: {seen:.2}", if met { "met   " } else { "MISSED" });
     }
     Ok(())
 }
 
 fn charts(directory: &Path, figures: &Figures) -> Result<(), BenchError> {
     fs::create_dir_all(directory)?;
-    let rates = [
-        ("nginx", figures.nginx_rps),
-        ("plain hyper", figures.plain_rps),
-        ("governed", figures.governed_rps),
-    ];
-    fs::write(
-        directory.join("proxy-throughput.svg"),
-        bars("calls per second, 32 connections", &rates),
-    )?;
+    let rates = [("nginx", figures.nginx_rps), ("plain hyper", figures.plain_rps), ("governed", figures.governed_rps)];
+    fs::write(directory.join("proxy-throughput.svg"), bars("calls per second, 32 connections", &rates))?;
     let latencies = [
         ("two raw flushes", 2.0 * figures.raw_fdatasync_p50_us),
         ("added, fsync", figures.added_p50_us),
@@ -170,10 +107,7 @@ fn charts(directory: &Path, figures: &Figures) -> Result<(), BenchError> {
     ];
     fs::write(
         directory.join("proxy-latency.svg"),
-        bars(
-            "added p50 at 200 calls per second, microseconds",
-            &latencies,
-        ),
+        bars("added p50 at 200 calls per second, microseconds", &latencies),
     )?;
     Ok(())
 }

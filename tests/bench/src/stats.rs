@@ -24,10 +24,7 @@ impl Samples {
     pub(crate) fn percentile(&self, percent: u32, what: &'static str) -> Result<f64, BenchError> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        let rank = (sorted.len() * usize::try_from(percent).unwrap_or(100))
-            .div_ceil(100)
-            .max(1)
-            - 1;
+        let rank = (sorted.len() * usize::try_from(percent).unwrap_or(100)).div_ceil(100).max(1) - 1;
         sorted.get(rank).copied().ok_or(BenchError::NoSample(what))
     }
 }
@@ -40,11 +37,7 @@ impl FromIterator<f64> for Samples {
 
 /// The middle of a few rounds.
 pub(crate) fn median(values: &[f64], what: &'static str) -> Result<f64, BenchError> {
-    values
-        .iter()
-        .copied()
-        .collect::<Samples>()
-        .percentile(50, what)
+    values.iter().copied().collect::<Samples>().percentile(50, what)
 }
 
 #[cfg(test)]

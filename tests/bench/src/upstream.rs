@@ -38,9 +38,7 @@ pub(crate) async fn serve() -> Result<(), BenchError> {
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
             // A client that goes away is the end of its connection, nothing to report.
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service_fn(answer))
-                .await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
         });
     }
 }
@@ -56,32 +54,19 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let Ok(chat) = serde_json::from_slice::<Chat<'_>>(&body) else {
         return Ok(refused(StatusCode::BAD_REQUEST));
     };
-    let content = chat
-        .messages
-        .last()
-        .map(|m| m.content.as_ref())
-        .unwrap_or_default();
-    Ok(if chat.stream {
-        streamed(content)
-    } else {
-        whole(content)
-    })
+    let content = chat.messages.last().map(|m| m.content.as_ref()).unwrap_or_default();
+    Ok(if chat.stream { streamed(content) } else { whole(content) })
 }
 
 fn refused(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(
-        b"{\"error\":{\"message\":\"refused\"}}",
-    )));
+    let mut response = Response::new(Full::new(Bytes::from_static(b"{\"error\":{\"message\":\"refused\"}}")));
     *response.status_mut() = status;
     response
 }
 
 fn typed(body: Vec<u8>, content_type: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static(content_type),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     response
 }
 
@@ -99,15 +84,9 @@ fn streamed(content: &str) -> Response<Full<Bytes>> {
     let letters: Vec<char> = content.chars().collect();
     for piece in letters.chunks(PIECE) {
         let text: String = piece.iter().collect();
-        event(
-            &mut body,
-            &json!({"index": 0, "delta": {"content": text}, "finish_reason": null}),
-        );
+        event(&mut body, &json!({"index": 0, "delta": {"content": text}, "finish_reason": null}));
     }
-    event(
-        &mut body,
-        &json!({"index": 0, "delta": {}, "finish_reason": "stop"}),
-    );
+    event(&mut body, &json!({"index": 0, "delta": {}, "finish_reason": "stop"}));
     body.push_str("data: [DONE]\n\n");
     typed(body.into_bytes(), "text/event-stream")
 }

@@ -21,15 +21,10 @@ pub(super) fn below(directory: &Path, extensions: &[&str]) -> Vec<PathBuf> {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !name.starts_with('.')
-                    && !["target", "node_modules", "__pycache__"].contains(&name.as_str())
-                {
+                if !name.starts_with('.') && !["target", "node_modules", "__pycache__"].contains(&name.as_str()) {
                     open.push(path);
                 }
-            } else if path
-                .extension()
-                .is_some_and(|e| extensions.contains(&e.to_string_lossy().as_ref()))
-            {
+            } else if path.extension().is_some_and(|e| extensions.contains(&e.to_string_lossy().as_ref())) {
                 found.push(path);
             }
         }
@@ -45,19 +40,9 @@ fn files_are_short() {
     let faults: Vec<String> = files
         .iter()
         .filter(|file| !GENERATED.contains(&file.file_name().unwrap().to_string_lossy().as_ref()))
-        .map(|file| {
-            (
-                file,
-                fs::read_to_string(file).unwrap_or_default().lines().count(),
-            )
-        })
+        .map(|file| (file, fs::read_to_string(file).unwrap_or_default().lines().count()))
         .filter(|(_, lines)| *lines > CAP)
-        .map(|(file, lines)| {
-            format!(
-                "{} has {lines} lines",
-                file.strip_prefix(root()).unwrap().display()
-            )
-        })
+        .map(|(file, lines)| format!("{} has {lines} lines", file.strip_prefix(root()).unwrap().display()))
         .collect();
     none("files over the cap", &faults);
 }
@@ -68,15 +53,9 @@ fn links_between_documents_lead_somewhere() {
     for document in below(&root(), &["md"]) {
         let text = fs::read_to_string(&document).unwrap();
         for link in links(&text) {
-            let target = document
-                .parent()
-                .unwrap()
-                .join(link.split('#').next().unwrap());
+            let target = document.parent().unwrap().join(link.split('#').next().unwrap());
             if !target.exists() {
-                faults.push(format!(
-                    "{} -> {link}",
-                    document.strip_prefix(root()).unwrap().display()
-                ));
+                faults.push(format!("{} -> {link}", document.strip_prefix(root()).unwrap().display()));
             }
         }
     }
@@ -91,13 +70,10 @@ fn links(text: &str) -> Vec<&str> {
         if line.trim_start().starts_with("```") {
             in_code = !in_code;
         } else if !in_code {
-            let targets = line
-                .split("](")
-                .skip(1)
-                .filter_map(|rest| rest.split(')').next());
-            found.extend(targets.filter(|t| {
-                !t.contains("://") && !t.starts_with(['#', '<']) && !t.starts_with("mailto:")
-            }));
+            let targets = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+            found.extend(
+                targets.filter(|t| !t.contains("://") && !t.starts_with(['#', '<']) && !t.starts_with("mailto:")),
+            );
         }
     }
     found

@@ -13,23 +13,11 @@ const OWNED: [(&str, &str); 5] = [
 ];
 
 /// Crates that do not know each other. All may use `vocab`.
-const STRANGERS: [&str; 6] = [
-    "policy-engine",
-    "kms-bridge",
-    "embedding-cipher",
-    "content-guard",
-    "audit-log",
-    "embedded-store",
-];
+const STRANGERS: [&str; 6] =
+    ["policy-engine", "kms-bridge", "embedding-cipher", "content-guard", "audit-log", "embedded-store"];
 
 /// Crates that would be a second TLS or a second cryptography beside rustls and ring.
-const BANNED: [&str; 5] = [
-    "openssl",
-    "openssl-sys",
-    "native-tls",
-    "aws-lc-rs",
-    "aws-lc-sys",
-];
+const BANNED: [&str; 5] = ["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys"];
 
 #[test]
 fn each_owned_crate_has_one_owner() {
@@ -38,10 +26,7 @@ fn each_owned_crate_has_one_owner() {
         for dependency in &package.dependencies {
             for (owned, owner) in OWNED {
                 if dependency.name == owned && package.name.as_str() != owner {
-                    faults.push(format!(
-                        "{} imports {owned}; only {owner} may",
-                        package.name
-                    ));
+                    faults.push(format!("{} imports {owned}; only {owner} may", package.name));
                 }
             }
         }
@@ -55,15 +40,9 @@ fn siblings_are_strangers() {
     let ours: Vec<&str> = packages.iter().map(|p| p.name.as_str()).collect();
     let mut faults = Vec::new();
     for stranger in STRANGERS {
-        assert!(
-            ours.contains(&stranger),
-            "{stranger} is not in the workspace: this rule guards nothing"
-        );
+        assert!(ours.contains(&stranger), "{stranger} is not in the workspace: this rule guards nothing");
     }
-    for package in packages
-        .iter()
-        .filter(|p| STRANGERS.contains(&p.name.as_str()))
-    {
+    for package in packages.iter().filter(|p| STRANGERS.contains(&p.name.as_str())) {
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
             if ours.contains(&name) && name != "vocab" && name != package.name.as_str() {
@@ -100,11 +79,7 @@ fn everything_comes_from_the_registry_or_from_here() {
 fn the_offline_verifier_has_no_async_runtime() {
     let directory = root().join("audit-log/src/verify");
     let files = super::files::below(&directory, &["rs"]);
-    assert!(
-        !files.is_empty(),
-        "{} holds nothing: this rule guards nothing",
-        directory.display()
-    );
+    assert!(!files.is_empty(), "{} holds nothing: this rule guards nothing", directory.display());
     let faults: Vec<String> = files
         .iter()
         .filter(|file| fs::read_to_string(file).unwrap().contains("tokio"))

@@ -32,9 +32,7 @@ fn every_licence_is_known_and_allowed() {
             faults.push(format!("{name} {} names no licence", package.version));
             continue;
         };
-        let excepted = EXCEPTIONS
-            .iter()
-            .any(|(who, what, _)| *who == name && *what == licence);
+        let excepted = EXCEPTIONS.iter().any(|(who, what, _)| *who == name && *what == licence);
         if !excepted && !permits(licence) {
             faults.push(format!("{name} {} is under {licence}", package.version));
         }
@@ -46,25 +44,15 @@ fn every_licence_is_known_and_allowed() {
 fn every_exception_is_still_needed() {
     let unused = |(who, what, reason): &&(&str, &str, &str)| {
         assert!(!reason.is_empty());
-        !metadata()
-            .packages
-            .iter()
-            .any(|p| p.name.as_str() == *who && p.license.as_deref() == Some(*what))
+        !metadata().packages.iter().any(|p| p.name.as_str() == *who && p.license.as_deref() == Some(*what))
     };
-    let faults: Vec<String> = EXCEPTIONS
-        .iter()
-        .filter(unused)
-        .map(|(who, ..)| (*who).to_owned())
-        .collect();
+    let faults: Vec<String> = EXCEPTIONS.iter().filter(unused).map(|(who, ..)| (*who).to_owned()).collect();
     none("exceptions that except nothing", &faults);
 }
 
 /// Whether an SPDX expression can be met with the list: any side of an OR, both sides of an AND.
 fn permits(expression: &str) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     let verdict = either(&mut rest);

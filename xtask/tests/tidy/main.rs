@@ -1,12 +1,6 @@
 //! Rules that hold over the whole workspace: who may import whom, which licences, which sizes. They read
 //! `cargo metadata` and the files of the checkout, and need nothing installed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod files;
 mod imports;
@@ -18,10 +12,7 @@ use std::{path::PathBuf, sync::LazyLock};
 
 /// The root of the checkout.
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// The dependency graph on the platform that the product runs on.
@@ -29,10 +20,7 @@ fn metadata() -> &'static Metadata {
     static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
         MetadataCommand::new()
             .manifest_path(root().join("Cargo.toml"))
-            .other_options([
-                "--filter-platform".to_owned(),
-                "x86_64-unknown-linux-gnu".to_owned(),
-            ])
+            .other_options(["--filter-platform".to_owned(), "x86_64-unknown-linux-gnu".to_owned()])
             .exec()
             .expect("cargo metadata")
     });

@@ -33,15 +33,7 @@ fn all_faults_are_told_with_their_keys() {
         ]
     );
     let empty: Vec<String> = defects("").into_iter().map(|(key, _)| key).collect();
-    assert_eq!(
-        empty,
-        [
-            "issuer[2].issuer",
-            "issuer[2].audience",
-            "issuer[2].algorithms",
-            "issuer[2]"
-        ]
-    );
+    assert_eq!(empty, ["issuer[2].issuer", "issuer[2].audience", "issuer[2].algorithms", "issuer[2]"]);
 }
 
 #[test]
@@ -53,28 +45,15 @@ fn one_place_for_keys_is_needed() {
         ("jwks_url = \"https://id.example/k\"", None),
         ("jwks_file = \"f\"\npem_file = \"g\"", Some("issuer[2]")),
         ("", Some("issuer[2]")),
-        (
-            "pem_file = \"f\"\njwks_ca_file = \"c\"",
-            Some("issuer[2].jwks_ca_file"),
-        ),
-        (
-            "pem_file = \"f\"\njwks_max_age_s = 600",
-            Some("issuer[2].jwks_max_age_s"),
-        ),
+        ("pem_file = \"f\"\njwks_ca_file = \"c\"", Some("issuer[2].jwks_ca_file")),
+        ("pem_file = \"f\"\njwks_max_age_s = 600", Some("issuer[2].jwks_max_age_s")),
         (
             "jwks_url = \"https://id.example/k\"\njwks_refresh_s = 600\njwks_max_age_s = 60",
             Some("issuer[2].jwks_max_age_s"),
         ),
     ] {
-        let found: Vec<String> = defects(&format!("{base}{rest}"))
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect();
-        assert_eq!(
-            found,
-            key.map(str::to_owned).into_iter().collect::<Vec<_>>(),
-            "{rest}"
-        );
+        let found: Vec<String> = defects(&format!("{base}{rest}")).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(found, key.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{rest}");
     }
 }
 
@@ -120,81 +99,30 @@ fn files_that_hold_no_keys_are_refused_at_start() {
     let make = |name: &str, content: &str, key: &str| {
         let path = dir.path().join(name);
         std::fs::write(&path, content).unwrap();
-        let config = issuer(&format!(
-            "issuer = \"i\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\n{key} = {path:?}"
-        ));
+        let config = issuer(&format!("issuer = \"i\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\n{key} = {path:?}"));
         Authenticator::new(vec![config], None, TenantPin::Any, Settings::default()).err()
     };
     let ed = Signer::ed();
     let es = Signer::p256();
     assert!(make("ok.pem", &es.public_pem(), "pem_file").is_none());
-    assert!(
-        make(
-            "ok.json",
-            &json!({ "keys": [ed.jwk("e"), es.jwk("p")] }).to_string(),
-            "jwks_file"
-        )
-        .is_none()
-    );
+    assert!(make("ok.json", &json!({ "keys": [ed.jwk("e"), es.jwk("p")] }).to_string(), "jwks_file").is_none());
     let private = include_str!("test-only-rsa.pem");
     for (name, content, key, wanted) in [
-        (
-            "wrong.pem",
-            ed.public_pem(),
-            "pem_file",
-            KeySetError::NoneFits,
-        ),
-        (
-            "two.pem",
-            format!("{0}{0}", es.public_pem()),
-            "pem_file",
-            KeySetError::NotAPublicKey,
-        ),
-        (
-            "private.pem",
-            private.to_owned(),
-            "pem_file",
-            KeySetError::PrivateKey,
-        ),
-        (
-            "empty.pem",
-            String::new(),
-            "pem_file",
-            KeySetError::NotAPublicKey,
-        ),
-        (
-            "wrong.json",
-            json!({ "keys": [ed.jwk("e")] }).to_string(),
-            "jwks_file",
-            KeySetError::NoneFits,
-        ),
-        (
-            "none.json",
-            "{\"keys\":[]}".to_owned(),
-            "jwks_file",
-            KeySetError::NoneFits,
-        ),
-        (
-            "pem.json",
-            es.public_pem(),
-            "jwks_file",
-            KeySetError::NotASet,
-        ),
-        (
-            "many.json",
-            json!({ "keys": vec![es.jwk("p"); 257] }).to_string(),
-            "jwks_file",
-            KeySetError::TooMany,
-        ),
+        ("wrong.pem", ed.public_pem(), "pem_file", KeySetError::NoneFits),
+        ("two.pem", format!("{0}{0}", es.public_pem()), "pem_file", KeySetError::NotAPublicKey),
+        ("private.pem", private.to_owned(), "pem_file", KeySetError::PrivateKey),
+        ("empty.pem", String::new(), "pem_file", KeySetError::NotAPublicKey),
+        ("wrong.json", json!({ "keys": [ed.jwk("e")] }).to_string(), "jwks_file", KeySetError::NoneFits),
+        ("none.json", "{\"keys\":[]}".to_owned(), "jwks_file", KeySetError::NoneFits),
+        ("pem.json", es.public_pem(), "jwks_file", KeySetError::NotASet),
+        ("many.json", json!({ "keys": vec![es.jwk("p"); 257] }).to_string(), "jwks_file", KeySetError::TooMany),
     ] {
         match make(name, &content, key) {
             Some(SetupError::Keys { source, .. }) => assert_eq!(source, wanted, "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     }
-    let missing = issuer(
-        "issuer = \"i\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\npem_file = \"/nowhere/k.pem\"",
-    );
+    let missing = issuer("issuer = \"i\"\naudience = \"a\"\nalgorithms = [\"ES256\"]\npem_file = \"/nowhere/k.pem\"");
     let refused = Authenticator::new(vec![missing], None, TenantPin::Any, Settings::default());
     assert!(matches!(refused, Err(SetupError::Unreadable { .. })));
 }

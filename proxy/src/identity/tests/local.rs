@@ -14,13 +14,7 @@ fn grant() -> Grant {
 }
 
 fn authenticator(issuer: &LocalIssuer) -> Authenticator {
-    Authenticator::new(
-        vec![issuer.config()],
-        None,
-        TenantPin::Any,
-        Settings::default(),
-    )
-    .unwrap()
+    Authenticator::new(vec![issuer.config()], None, TenantPin::Any, Settings::default()).unwrap()
 }
 
 #[tokio::test]
@@ -30,28 +24,17 @@ async fn its_tokens_are_good_for_a_day_across_restarts() {
     let token = LocalIssuer::open(&path).unwrap().mint(&grant(), now());
     let reopened = LocalIssuer::open(&path).unwrap();
     let authenticator = authenticator(&reopened);
-    let at = async |after: u64| {
-        authenticator
-            .authenticate(&bearer(token.expose()), UnixSeconds::new(NOW + after))
-            .await
-    };
+    let at =
+        async |after: u64| authenticator.authenticate(&bearer(token.expose()), UnixSeconds::new(NOW + after)).await;
     let caller = at(86_399).await.unwrap();
-    assert_eq!(
-        (caller.tenant().as_str(), caller.principal().as_str()),
-        ("acme", "alice")
-    );
+    assert_eq!((caller.tenant().as_str(), caller.principal().as_str()), ("acme", "alice"));
     assert_eq!(caller.groups()[0].as_str(), "legal");
     assert!(matches!(at(86_430).await, Err(AuthError::Expired)));
 
     let other = LocalIssuer::open(&dir.path().join("other.pem")).unwrap();
     let foreign = other.mint(&grant(), now());
-    let refused = authenticator
-        .authenticate(&bearer(foreign.expose()), now())
-        .await;
-    assert!(
-        matches!(refused, Err(AuthError::UnknownKey)),
-        "another data directory is another issuer"
-    );
+    let refused = authenticator.authenticate(&bearer(foreign.expose()), now()).await;
+    assert!(matches!(refused, Err(AuthError::UnknownKey)), "another data directory is another issuer");
 }
 
 #[tokio::test]
@@ -63,12 +46,8 @@ async fn its_published_keys_serve_another_sidecar() {
     let config = issuer(&format!(
         "issuer = \"{LOCAL_ISSUER}\"\naudience = \"{LOCAL_AUDIENCE}\"\nalgorithms = [\"EdDSA\"]\njwks_file = {path:?}"
     ));
-    let other =
-        Authenticator::new(vec![config], None, TenantPin::Any, Settings::default()).unwrap();
-    other
-        .authenticate(&bearer(local.mint(&grant(), now()).expose()), now())
-        .await
-        .unwrap();
+    let other = Authenticator::new(vec![config], None, TenantPin::Any, Settings::default()).unwrap();
+    other.authenticate(&bearer(local.mint(&grant(), now()).expose()), now()).await.unwrap();
 }
 
 #[test]
@@ -76,34 +55,18 @@ fn the_key_is_for_its_owner_only_and_never_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("issuer.pem");
     let first = LocalIssuer::open(&path).unwrap().jwks();
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-    assert_eq!(
-        fs::read_dir(dir.path()).unwrap().count(),
-        1,
-        "nothing is left over"
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left over");
     assert_eq!(LocalIssuer::open(&path).unwrap().jwks(), first);
     assert!(!first.contains("\"d\""));
 
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(
-        LocalIssuer::open(&path),
-        Err(LocalIssuerError::Exposed { mode: 0o644, .. })
-    ));
+    assert!(matches!(LocalIssuer::open(&path), Err(LocalIssuerError::Exposed { mode: 0o644, .. })));
     fs::write(&path, "garbage").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(
-        LocalIssuer::open(&path),
-        Err(LocalIssuerError::NotAKey { .. })
-    ));
+    assert!(matches!(LocalIssuer::open(&path), Err(LocalIssuerError::NotAKey { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"garbage");
-    assert!(matches!(
-        LocalIssuer::open(Path::new("/nowhere/issuer.pem")),
-        Err(LocalIssuerError::Io { .. })
-    ));
+    assert!(matches!(LocalIssuer::open(Path::new("/nowhere/issuer.pem")), Err(LocalIssuerError::Io { .. })));
 }
 
 #[test]
@@ -111,13 +74,8 @@ fn many_that_start_at_once_share_one_key() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("issuer.pem");
     let sets: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| LocalIssuer::open(&path).unwrap().jwks()))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| LocalIssuer::open(&path).unwrap().jwks())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(sets.len(), 1);
 }

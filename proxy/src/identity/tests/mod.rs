@@ -23,10 +23,7 @@ fn now() -> UnixSeconds {
 
 fn bearer(token: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        "authorization",
-        HeaderValue::from_str(&format!("Bearer {token}")).unwrap(),
-    );
+    headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
     headers
 }
 
@@ -76,12 +73,8 @@ impl Bench {
         let config = issuer(&format!(
             "issuer = \"https://id.example\"\naudience = \"aios\"\nalgorithms = {algorithms:?}\njwks_file = {path:?}"
         ));
-        let authenticator =
-            Authenticator::new(vec![config], None, pin, Settings::default()).unwrap();
-        Self {
-            authenticator,
-            _dir: dir,
-        }
+        let authenticator = Authenticator::new(vec![config], None, pin, Settings::default()).unwrap();
+        Self { authenticator, _dir: dir }
     }
 
     async fn check(&self, token: &str) -> Result<Caller, AuthError> {
@@ -94,10 +87,7 @@ impl Bench {
             Ok(caller) => panic!("accepted as {caller:?}"),
             Err(error) => error,
         };
-        let shown = format!(
-            "{error} {error:?} {:?}",
-            crate::failure::Failure::from(&error)
-        );
+        let shown = format!("{error} {error:?} {:?}", crate::failure::Failure::from(&error));
         for part in token.split('.').filter(|part| part.len() > 8) {
             assert!(!shown.contains(part), "{shown}");
         }

@@ -19,10 +19,7 @@ struct JwksServer {
 }
 
 fn http(status: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
 fn jwks(keys: &[Value]) -> String {
@@ -52,11 +49,7 @@ impl JwksServer {
                 count.send_modify(|n| *n += 1);
             }
         });
-        Self {
-            port,
-            answer,
-            asked,
-        }
+        Self { port, answer, asked }
     }
 
     fn says(&self, answer: String) {
@@ -84,9 +77,7 @@ fn token(signer: &Signer, id: &str) -> String {
 }
 
 async fn at(authenticator: &Authenticator, token: &str, after: u64) -> Result<Caller, AuthError> {
-    authenticator
-        .authenticate(&bearer(token), UnixSeconds::new(NOW + after))
-        .await
+    authenticator.authenticate(&bearer(token), UnixSeconds::new(NOW + after)).await
 }
 
 #[tokio::test]
@@ -97,20 +88,14 @@ async fn keys_are_fetched_once_and_remembered() {
     let calls: Vec<_> = (0..50)
         .map(|n| {
             let authenticator = Arc::clone(&authenticator);
-            let token = signer.token(
-                "EdDSA",
-                "k1",
-                &claims_with(&json!({ "sub": format!("p{n}") })),
-            );
+            let token = signer.token("EdDSA", "k1", &claims_with(&json!({ "sub": format!("p{n}") })));
             tokio::spawn(async move { at(&authenticator, &token, 0).await })
         })
         .collect();
     for call in calls {
         call.await.unwrap().unwrap();
     }
-    at(&authenticator, &token(&signer, "k1"), 299)
-        .await
-        .unwrap();
+    at(&authenticator, &token(&signer, "k1"), 299).await.unwrap();
     assert_eq!(server.asked(), 1, "50 cold calls made one fetch");
 }
 
@@ -122,22 +107,13 @@ async fn a_rotated_key_is_found_and_the_old_one_forgotten() {
     at(&authenticator, &token(&old, "old"), 0).await.unwrap();
 
     server.says(jwks(&[new.jwk("new")]));
-    assert!(
-        matches!(
-            at(&authenticator, &token(&new, "new"), 9).await,
-            Err(AuthError::UnknownKey)
-        ),
-        "cooldown"
-    );
+    assert!(matches!(at(&authenticator, &token(&new, "new"), 9).await, Err(AuthError::UnknownKey)), "cooldown");
     assert_eq!(server.asked(), 1);
     at(&authenticator, &token(&old, "old"), 9).await.unwrap();
     at(&authenticator, &token(&new, "new"), 10).await.unwrap();
     assert_eq!(server.asked(), 2);
     let forgotten = at(&authenticator, &token(&old, "old"), 10).await;
-    assert!(
-        matches!(forgotten, Err(AuthError::UnknownKey)),
-        "remembered under the old keys: {forgotten:?}"
-    );
+    assert!(matches!(forgotten, Err(AuthError::UnknownKey)), "remembered under the old keys: {forgotten:?}");
 }
 
 #[tokio::test]
@@ -146,12 +122,7 @@ async fn unknown_key_ids_cause_no_more_fetches_than_the_cooldown_allows() {
     let server = JwksServer::start(jwks(&[ours.jwk("k1")])).await;
     let authenticator = server.authenticator();
     for n in 0..100_u64 {
-        let refused = at(
-            &authenticator,
-            &token(&theirs, &format!("made-up-{n}")),
-            n / 10,
-        )
-        .await;
+        let refused = at(&authenticator, &token(&theirs, &format!("made-up-{n}")), n / 10).await;
         assert!(matches!(refused, Err(AuthError::UnknownKey)));
     }
     assert_eq!(server.asked(), 1, "10 s, one fetch");
@@ -170,10 +141,7 @@ async fn stale_keys_are_refreshed_behind_the_calls_even_when_all_calls_are_remem
     at(&authenticator, &token(&old, "k1"), 594).await.unwrap();
     assert_eq!(server.asked(), 1);
     at(&authenticator, &token(&old, "k1"), 596).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(20), asked.changed())
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(20), asked.changed()).await.unwrap().unwrap();
     let refused = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
             match at(&authenticator, &token(&old, "k1"), 597).await {
@@ -194,26 +162,16 @@ async fn a_dead_issuer_is_survived_until_the_keys_are_too_old() {
     at(&authenticator, &token(&signer, "k1"), 0).await.unwrap();
     server.says(http("500 Internal Server Error", ""));
     for after in (20..1000).step_by(20) {
-        at(&authenticator, &token(&signer, "k1"), after)
-            .await
-            .unwrap();
+        at(&authenticator, &token(&signer, "k1"), after).await.unwrap();
         tokio::task::yield_now().await;
     }
-    let closed = at(&authenticator, &token(&signer, "k1"), 1_020)
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(closed, AuthError::KeysUnavailable(Some(_))),
-        "{closed:?}"
-    );
+    let closed = at(&authenticator, &token(&signer, "k1"), 1_020).await.err().unwrap();
+    assert!(matches!(closed, AuthError::KeysUnavailable(Some(_))), "{closed:?}");
     assert_eq!(closed.status(), http::StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(closed.blame(), crate::failure::Blame::Internal);
 
     server.says(jwks(&[signer.jwk("k1")]));
-    at(&authenticator, &token(&signer, "k1"), 1_040)
-        .await
-        .unwrap();
+    at(&authenticator, &token(&signer, "k1"), 1_040).await.unwrap();
 }
 
 #[tokio::test]
@@ -221,14 +179,9 @@ async fn what_is_not_a_key_set_is_a_clear_failure() {
     let signer = Signer::ed();
     let good = json!({ "keys": [signer.jwk("k1")] }).to_string();
     let elsewhere = JwksServer::start(jwks(&[signer.jwk("k1")])).await;
-    let redirect = format!(
-        "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: 0\r\n\r\n",
-        elsewhere.port
-    );
-    let large = http(
-        "200 OK",
-        &format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(300 << 10)),
-    );
+    let redirect =
+        format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: 0\r\n\r\n", elsewhere.port);
+    let large = http("200 OK", &format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(300 << 10)));
     let broken_off = http("200 OK", &good).replace(&good, &good[..20]);
     let server = JwksServer::start(String::new()).await;
     for (answer, what) in [
@@ -243,10 +196,7 @@ async fn what_is_not_a_key_set_is_a_clear_failure() {
         server.says(answer);
         let authenticator = server.authenticator();
         let failed = at(&authenticator, &token(&signer, "k1"), 0).await;
-        assert!(
-            matches!(failed, Err(AuthError::KeysUnavailable(Some(_)))),
-            "{what}: {failed:?}"
-        );
+        assert!(matches!(failed, Err(AuthError::KeysUnavailable(Some(_)))), "{what}: {failed:?}");
         assert_eq!(authenticator.warm(now()).await.len(), 1, "{what}");
     }
     assert_eq!(elsewhere.asked(), 0, "redirects are not followed");
@@ -263,10 +213,7 @@ async fn withdrawn_keys_are_withdrawn() {
     server.says(jwks(&[]));
     let closed = at(&authenticator, &token(&signer, "k2"), 20).await;
     assert!(matches!(closed, Err(AuthError::UnknownKey)));
-    assert!(matches!(
-        at(&authenticator, &token(&signer, "k1"), 20).await,
-        Err(AuthError::UnknownKey)
-    ));
+    assert!(matches!(at(&authenticator, &token(&signer, "k1"), 20).await, Err(AuthError::UnknownKey)));
 }
 
 #[tokio::test]
@@ -274,12 +221,8 @@ async fn a_clock_that_runs_backwards_makes_keys_older_and_not_younger() {
     let signer = Signer::ed();
     let server = JwksServer::start(jwks(&[signer.jwk("k1")])).await;
     let authenticator = server.authenticator();
-    at(&authenticator, &token(&signer, "k1"), 500)
-        .await
-        .unwrap();
-    at(&authenticator, &token(&signer, "k1"), 400)
-        .await
-        .unwrap();
+    at(&authenticator, &token(&signer, "k1"), 500).await.unwrap();
+    at(&authenticator, &token(&signer, "k1"), 400).await.unwrap();
     assert_eq!(server.asked(), 2, "the set from the future was not used");
 }
 
@@ -325,21 +268,11 @@ async fn a_private_authority_vouches_for_the_key_server() {
     let base = format!(
         "issuer = \"https://id.example\"\naudience = \"aios\"\nalgorithms = [\"EdDSA\"]\njwks_url = \"https://localhost:{port}/\""
     );
-    let make = |toml: &str| {
-        Authenticator::new(
-            vec![issuer(toml)],
-            None,
-            TenantPin::Any,
-            Settings::default(),
-        )
-    };
+    let make = |toml: &str| Authenticator::new(vec![issuer(toml)], None, TenantPin::Any, Settings::default());
     let private = make(&format!("{base}\njwks_ca_file = {ca_file:?}")).unwrap();
     at(&private, &token(&signer, "k1"), 0).await.unwrap();
     let public = make(&base).unwrap();
-    assert!(matches!(
-        at(&public, &token(&signer, "k1"), 0).await,
-        Err(AuthError::KeysUnavailable(_))
-    ));
+    assert!(matches!(at(&public, &token(&signer, "k1"), 0).await, Err(AuthError::KeysUnavailable(_))));
     let missing = make(&format!("{base}\njwks_ca_file = \"/nowhere/ca.pem\""));
     assert!(matches!(missing, Err(SetupError::Roots(_))));
 }

@@ -7,9 +7,9 @@ use base64::{
 use ring::{
     rand::SystemRandom,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
-        RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+        RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
+        RsaEncoding, RsaKeyPair,
     },
 };
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
@@ -34,26 +34,18 @@ impl Signer {
     pub(super) fn p256() -> Self {
         let (rng, alg) = (SystemRandom::new(), &ECDSA_P256_SHA256_FIXED_SIGNING);
         let der = EcdsaKeyPair::generate_pkcs8(alg, &rng).unwrap();
-        Self::Ec(
-            EcdsaKeyPair::from_pkcs8(alg, der.as_ref(), &rng).unwrap(),
-            "P-256",
-        )
+        Self::Ec(EcdsaKeyPair::from_pkcs8(alg, der.as_ref(), &rng).unwrap(), "P-256")
     }
 
     pub(super) fn p384() -> Self {
         let (rng, alg) = (SystemRandom::new(), &ECDSA_P384_SHA384_FIXED_SIGNING);
         let der = EcdsaKeyPair::generate_pkcs8(alg, &rng).unwrap();
-        Self::Ec(
-            EcdsaKeyPair::from_pkcs8(alg, der.as_ref(), &rng).unwrap(),
-            "P-384",
-        )
+        Self::Ec(EcdsaKeyPair::from_pkcs8(alg, der.as_ref(), &rng).unwrap(), "P-384")
     }
 
     pub(super) fn rsa() -> Self {
         let der = PrivatePkcs8KeyDer::from_pem_slice(RSA_KEY).unwrap();
-        Self::Rsa(Box::new(
-            RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap(),
-        ))
+        Self::Rsa(Box::new(RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap()))
     }
 
     /// The public key as a JWK with this id.
@@ -95,24 +87,14 @@ impl Signer {
 
     /// A token with this `alg` and key id.
     pub(super) fn token(&self, algorithm: &str, id: &str, claims: &Value) -> String {
-        self.token_of(
-            &json!({ "alg": algorithm, "typ": "JWT", "kid": id }).to_string(),
-            &claims.to_string(),
-        )
+        self.token_of(&json!({ "alg": algorithm, "typ": "JWT", "kid": id }).to_string(), &claims.to_string())
     }
 
     /// A token of any header and claims, signed as the header's `alg` says if it says so, else
     /// as is usual for the key.
     pub(super) fn token_of(&self, header: &str, claims: &str) -> String {
-        let message = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header),
-            URL_SAFE_NO_PAD.encode(claims)
-        );
-        let algorithm = serde_json::from_str::<Value>(header).unwrap()["alg"]
-            .as_str()
-            .unwrap_or("")
-            .to_owned();
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let algorithm = serde_json::from_str::<Value>(header).unwrap()["alg"].as_str().unwrap_or("").to_owned();
         let signature = self.sign(&algorithm, message.as_bytes());
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }

@@ -44,15 +44,9 @@ impl VirtualKeys for Keys {
     async fn lookup(&self, credential: &str) -> Result<Option<VirtualKey>, VirtualKeysUnavailable> {
         self.lookups.fetch_add(1, Ordering::SeqCst);
         if *self.broken.lock().unwrap() {
-            return Err(VirtualKeysUnavailable(Arc::new(std::io::Error::other(
-                "disk on fire",
-            ))));
+            return Err(VirtualKeysUnavailable(Arc::new(std::io::Error::other("disk on fire"))));
         }
-        let found = if credential == "aios_sk_good" {
-            self.key.lock().unwrap().clone()
-        } else {
-            None
-        };
+        let found = if credential == "aios_sk_good" { self.key.lock().unwrap().clone() } else { None };
         let held = self.held.lock().unwrap().clone();
         if let Some(held) = held {
             held.0.notify_one();
@@ -73,22 +67,14 @@ fn set_up() -> (Arc<Keys>, Arc<Authenticator>) {
         status: KeyStatus::Active,
     });
     let shared: Arc<dyn VirtualKeys> = Arc::clone(&keys) as Arc<dyn VirtualKeys>;
-    let authenticator = Authenticator::new(
-        Vec::new(),
-        Some(shared),
-        TenantPin::Any,
-        Settings::default(),
-    )
-    .unwrap();
+    let authenticator = Authenticator::new(Vec::new(), Some(shared), TenantPin::Any, Settings::default()).unwrap();
     (keys, Arc::new(authenticator))
 }
 
 async fn check(authenticator: &Authenticator, key: &str, after: u64) -> Result<Caller, AuthError> {
     let mut headers = HeaderMap::new();
     headers.insert("api-key", HeaderValue::from_str(key).unwrap());
-    authenticator
-        .authenticate(&headers, UnixSeconds::new(NOW + after))
-        .await
+    authenticator.authenticate(&headers, UnixSeconds::new(NOW + after)).await
 }
 
 #[tokio::test]
@@ -96,27 +82,14 @@ async fn a_key_is_looked_up_once_and_remembered_for_a_while() {
     let (keys, authenticator) = set_up();
     for _ in 0..10 {
         let caller = check(&authenticator, "aios_sk_good", 0).await.unwrap();
-        assert_eq!(
-            caller.credential(),
-            &CredentialKind::VirtualKey { id: "vk-1".into() }
-        );
-        assert_eq!(
-            (caller.tenant().as_str(), caller.principal().as_str()),
-            ("acme", "ingest")
-        );
+        assert_eq!(caller.credential(), &CredentialKind::VirtualKey { id: "vk-1".into() });
+        assert_eq!((caller.tenant().as_str(), caller.principal().as_str()), ("acme", "ingest"));
         assert_eq!(caller.groups()[0].as_str(), "writers");
     }
     assert_eq!(keys.lookups.load(Ordering::SeqCst), 1);
     check(&authenticator, "aios_sk_good", 60).await.unwrap();
-    assert_eq!(
-        keys.lookups.load(Ordering::SeqCst),
-        2,
-        "after the cache's time it is looked up again"
-    );
-    assert!(matches!(
-        check(&authenticator, "aios_sk_good", 100).await,
-        Err(AuthError::Expired)
-    ));
+    assert_eq!(keys.lookups.load(Ordering::SeqCst), 2, "after the cache's time it is looked up again");
+    assert!(matches!(check(&authenticator, "aios_sk_good", 100).await, Err(AuthError::Expired)));
 }
 
 #[tokio::test]
@@ -124,10 +97,7 @@ async fn a_revoked_key_is_refused_by_the_next_call() {
     let (keys, authenticator) = set_up();
     check(&authenticator, "aios_sk_good", 0).await.unwrap();
     keys.revoke();
-    assert!(matches!(
-        check(&authenticator, "aios_sk_good", 0).await,
-        Err(AuthError::Revoked)
-    ));
+    assert!(matches!(check(&authenticator, "aios_sk_good", 0).await, Err(AuthError::Revoked)));
 }
 
 #[tokio::test]
@@ -143,29 +113,16 @@ async fn a_lookup_in_flight_does_not_put_a_revoked_key_back() {
     keys.revoke();
     held.1.notify_one();
     let _ = in_flight.await.unwrap();
-    assert!(matches!(
-        check(&authenticator, "aios_sk_good", 0).await,
-        Err(AuthError::Revoked)
-    ));
+    assert!(matches!(check(&authenticator, "aios_sk_good", 0).await, Err(AuthError::Revoked)));
 }
 
 #[tokio::test]
 async fn unknown_keys_and_texts_that_are_no_keys() {
     let (keys, authenticator) = set_up();
-    assert!(matches!(
-        check(&authenticator, "aios_sk_bad", 0).await,
-        Err(AuthError::UnknownVirtualKey)
-    ));
+    assert!(matches!(check(&authenticator, "aios_sk_bad", 0).await, Err(AuthError::UnknownVirtualKey)));
     assert_eq!(keys.lookups.load(Ordering::SeqCst), 1);
-    assert!(matches!(
-        check(&authenticator, "sk-other", 0).await,
-        Err(AuthError::Malformed(_))
-    ));
-    assert_eq!(
-        keys.lookups.load(Ordering::SeqCst),
-        1,
-        "what has not the form is not looked up"
-    );
+    assert!(matches!(check(&authenticator, "sk-other", 0).await, Err(AuthError::Malformed(_))));
+    assert_eq!(keys.lookups.load(Ordering::SeqCst), 1, "what has not the form is not looked up");
 }
 
 #[tokio::test]
@@ -174,13 +131,7 @@ async fn a_store_that_does_not_answer_is_our_fault() {
     check(&authenticator, "aios_sk_good", 0).await.unwrap();
     *keys.broken.lock().unwrap() = true;
     check(&authenticator, "aios_sk_good", 1).await.unwrap();
-    let failed = check(&authenticator, "aios_sk_good", 60)
-        .await
-        .err()
-        .unwrap();
+    let failed = check(&authenticator, "aios_sk_good", 60).await.err().unwrap();
     assert!(matches!(failed, AuthError::VirtualKeysUnavailable(_)));
-    assert_eq!(
-        (failed.status().as_u16(), failed.aios_code()),
-        (503, "api_keys_unavailable")
-    );
+    assert_eq!((failed.status().as_u16(), failed.aios_code()), (503, "api_keys_unavailable"));
 }

@@ -60,11 +60,9 @@ pub(crate) fn prepare_create(
 
 /// An unfinished entry, if the new terms are its own.
 fn take_up(found: CollectionEntry, fresh: &CollectionEntry) -> Result<CollectionEntry, VectorError> {
-    let same = CollectionEntry {
-        physical: found.physical.clone(),
-        created_by: found.created_by.clone(),
-        ..fresh.clone()
-    } == found;
+    let same =
+        CollectionEntry { physical: found.physical.clone(), created_by: found.created_by.clone(), ..fresh.clone() }
+            == found;
     match found.state {
         CollectionState::Ready => Err(VectorError::CollectionExists(found.key.name)),
         CollectionState::Creating if same => Ok(found),

@@ -119,7 +119,8 @@ async fn amend_batch<E: Exchange>(
         if !wanted.contains(&id) {
             return Err(VectorError::StoreAnswer("a point that was not asked for"));
         }
-        let payload = changed(change, record.payload()).ok_or(VectorError::StoreAnswer("a payload that is no object"))?;
+        let payload =
+            changed(change, record.payload()).ok_or(VectorError::StoreAnswer("a payload that is no object"))?;
         let exact = record.vector();
         sealed.push(scene.plane.seal_point(place, &scene.owner.upstream, id, exact.expose(), &payload)?);
     }

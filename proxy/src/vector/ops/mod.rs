@@ -6,9 +6,7 @@ pub(crate) mod read;
 pub(crate) mod search;
 pub(crate) mod write;
 
-use super::{
-    CollectionEntry, Output, PayloadChange, PointId, SealedRequest, SealedSelector, SearchShape,
-};
+use super::{CollectionEntry, Output, PayloadChange, PointId, SealedRequest, SealedSelector, SearchShape};
 
 /// A prepared operation.
 pub(crate) enum Step {

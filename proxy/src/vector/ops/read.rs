@@ -3,8 +3,8 @@
 use super::Step;
 use crate::{
     vector::{
-        Answer, Counting, Exchange, Fetch, Filter, Output, PayloadChoice, PointId, PointView, SealedRequest, StoreCall, VectorChoice,
-        VectorError,
+        Answer, Counting, Exchange, Fetch, Filter, Output, PayloadChoice, PointId, PointView, SealedRequest, StoreCall,
+        VectorChoice, VectorError,
         filter::seal_filter,
         plane::{Place, Scene},
         record::Record,

@@ -3,8 +3,8 @@
 use super::{Step, read, write::exact_form};
 use crate::{
     vector::{
-        Answer, Exchange, Hit, Output, PointId, SealedFilter, SealedRequest, SealedSearch, Search, SearchParams, SearchShape,
-        Searches, Similar, StoreCall, VectorError,
+        Answer, Exchange, Hit, Output, PointId, SealedFilter, SealedRequest, SealedSearch, Search, SearchParams,
+        SearchShape, Searches, Similar, StoreCall, VectorError,
         filter::seal_filter,
         plane::{Place, Scene},
         record::Record,
@@ -162,11 +162,7 @@ struct Candidate {
     record: Record,
 }
 
-async fn rank_hits(
-    scene: &Scene,
-    hits: Vec<store::StoreHit>,
-    ranking: &Ranking,
-) -> Result<Vec<Hit>, VectorError> {
+async fn rank_hits(scene: &Scene, hits: Vec<store::StoreHit>, ranking: &Ranking) -> Result<Vec<Hit>, VectorError> {
     if u32::try_from(hits.len()).map_or(true, |n| n > ranking.fetched) {
         return Err(VectorError::StoreAnswer("more hits than asked for"));
     }

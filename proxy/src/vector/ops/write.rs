@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     vector::{
-        Answer, Distance, Exchange, NewPoint, PointId, SealedRequest, SealedSelector, Selector, StoreCall,
-        VectorError, VectorPlane,
+        Answer, Distance, Exchange, NewPoint, PointId, SealedRequest, SealedSelector, Selector, StoreCall, VectorError,
+        VectorPlane,
         filter::seal_filter,
         payload::RESERVED_PREFIX,
         plane::{Place, Scene},

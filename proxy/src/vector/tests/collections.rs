@@ -96,7 +96,8 @@ async fn modes_that_are_not_there_yet_are_named() {
         (r#"encrypt = "plain""#, "mode_not_available", 501),
         (r#"record = "digest""#, "policy_no_encryption_mode", 403),
     ] {
-        let failure = world.call_as(&owner("acme"), terms, ("PUT", "/collections/docs"), &create(4)).await.err().unwrap();
+        let failure =
+            world.call_as(&owner("acme"), terms, ("PUT", "/collections/docs"), &create(4)).await.err().unwrap();
         assert_eq!((failure.code, failure.status.as_u16()), (code, status), "{terms}");
     }
     assert!(world.store.state().received.is_empty());
@@ -109,9 +110,15 @@ async fn indexes_are_over_tokens_of_filterable_fields() {
     world.ok("PUT", "/collections/docs/index?wait=true", index("lang", json!("keyword"))).await;
     world.ok("PUT", "/collections/docs/index", index("meta.tags", json!({"type": "keyword", "is_tenant": true}))).await;
     world.ok("DELETE", "/collections/docs/index/lang", Value::Null).await;
-    assert_eq!(world.code("PUT", "/collections/docs/index", index("text", json!("keyword"))).await, "field_not_filterable");
+    assert_eq!(
+        world.code("PUT", "/collections/docs/index", index("text", json!("keyword"))).await,
+        "field_not_filterable"
+    );
     assert_eq!(world.code("PUT", "/collections/docs/index", index("year", json!("float"))).await, "unsupported");
-    assert_eq!(world.code("PUT", "/collections/docs/index", index("year", json!({"type": "text"}))).await, "unsupported");
+    assert_eq!(
+        world.code("PUT", "/collections/docs/index", index("year", json!({"type": "text"}))).await,
+        "unsupported"
+    );
     for (line, body) in &world.store.state().received {
         assert!(!format!("{line}{}", String::from_utf8_lossy(body)).contains("lang"), "{line}");
     }

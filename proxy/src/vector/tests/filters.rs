@@ -49,8 +49,14 @@ fn sealed_payload(payload: &Map<String, Value>) -> Map<String, Value> {
 
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
-        Just(json!("x")), Just(json!("y")), Just(json!("1")), Just(json!("")), Just(json!(1)), Just(json!(-2)),
-        Just(json!(true)), Just(json!(false)),
+        Just(json!("x")),
+        Just(json!("y")),
+        Just(json!("1")),
+        Just(json!("")),
+        Just(json!(1)),
+        Just(json!(-2)),
+        Just(json!(true)),
+        Just(json!(false)),
     ]
 }
 
@@ -65,8 +71,8 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn payload() -> impl Strategy<Value = Map<String, Value>> {
-    (proptest::option::of(value()), proptest::option::of(value()), proptest::option::of(value()), any::<bool>()).prop_map(
-        |(a, c, d, wrapped)| {
+    (proptest::option::of(value()), proptest::option::of(value()), proptest::option::of(value()), any::<bool>())
+        .prop_map(|(a, c, d, wrapped)| {
             let mut map = Map::new();
             a.map(|v| map.insert("a".to_owned(), v));
             d.map(|v| map.insert("d".to_owned(), v));
@@ -76,8 +82,7 @@ fn payload() -> impl Strategy<Value = Map<String, Value>> {
                 map.insert("b".to_owned(), if wrapped { json!([b]) } else { b });
             }
             map
-        },
-    )
+        })
 }
 
 fn filter() -> impl Strategy<Value = Value> {

@@ -18,7 +18,9 @@ use super::{ClientAnswer, MemoryCollections, Owner, VectorError, VectorPlane};
 use crate::{failure::Failure, wire::qdrant};
 use bytes::Bytes;
 use http::Method;
-use kms_bridge::{CacheConfig, DekBytes, KekName, KekProvider, KeyBridge, MemoryRegistry, ProviderError, WrapContext, WrappedDek};
+use kms_bridge::{
+    CacheConfig, DekBytes, KekName, KekProvider, KeyBridge, MemoryRegistry, ProviderError, WrapContext, WrappedDek,
+};
 use policy_engine::{Document, Facts, Governed, Grant, PolicySet, Query, Resource};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -39,10 +41,7 @@ impl KekProvider for NoService {
     }
 
     async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
-        Ok(deks
-            .iter()
-            .map(|dek| Ok(DekBytes::new(vocab::Plain::new(dek.wrapped[..32].try_into().unwrap()))))
-            .collect())
+        Ok(deks.iter().map(|dek| Ok(DekBytes::new(vocab::Plain::new(dek.wrapped[..32].try_into().unwrap())))).collect())
     }
 
     async fn destroy(&self, _: &KekName) -> Result<(), ProviderError> {

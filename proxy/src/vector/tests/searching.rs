@@ -66,7 +66,10 @@ async fn offset_threshold_and_filters_count_on_exact_scores() {
     assert_eq!(search(json!({"score_threshold": 0.9})).await, [json!(1)]);
     let german = json!({"must": {"key": "lang", "match": {"value": "de"}}});
     assert_eq!(search(json!({"filter": german})).await, [json!(2)]);
-    assert_eq!(world.code("POST", "/collections/docs/points/search", json!({"vector": [1, 0, 0, 0], "limit": 1001})).await, "search_too_large");
+    assert_eq!(
+        world.code("POST", "/collections/docs/points/search", json!({"vector": [1, 0, 0, 0], "limit": 1001})).await,
+        "search_too_large"
+    );
 }
 
 #[tokio::test]
@@ -79,11 +82,13 @@ async fn points_come_back_by_id_in_pages_and_counted() {
     assert_eq!(found["id"], "6ba7b810-9dad-11d1-80b4-00c04fd430c8");
     assert_eq!(found["vector"], json!([0.0, 0.0, 0.0, 1.0]));
     assert_eq!(world.code("GET", &format!("{base}/99"), Value::Null).await, "point_not_found");
-    let page = world.ok("POST", &format!("{base}/scroll"), json!({"limit": 1, "with_payload": {"exclude": ["text"]}})).await;
+    let page =
+        world.ok("POST", &format!("{base}/scroll"), json!({"limit": 1, "with_payload": {"exclude": ["text"]}})).await;
     assert_eq!(page, json!({"points": [{"id": 1, "payload": {"lang": "en", "n": 1.0}}], "next_page_offset": 2}));
     let page = world.ok("POST", &format!("{base}/scroll"), json!({"offset": 2, "with_payload": false})).await;
     assert_eq!(page["points"].as_array().unwrap().len(), 2);
-    let count = world.ok("POST", &format!("{base}/count"), json!({"filter": {"must": [{"is_empty": {"key": "lang"}}]}})).await;
+    let count =
+        world.ok("POST", &format!("{base}/count"), json!({"filter": {"must": [{"is_empty": {"key": "lang"}}]}})).await;
     assert_eq!(count, json!({"count": 1}));
     world.ok("POST", &format!("{base}/delete"), json!({"filter": {"must_not": [{"has_id": [1]}]}})).await;
     assert_eq!(world.ok("POST", &format!("{base}/count"), json!({})).await, json!({"count": 1}));
@@ -94,7 +99,8 @@ async fn points_come_back_by_id_in_pages_and_counted() {
 #[tokio::test]
 async fn columns_are_read_as_points() {
     let world = World::with_docs("Cosine").await;
-    let batch = json!({"batch": {"ids": [1, 2], "vectors": [[1, 0, 0, 0], [0, 1, 0, 0]], "payloads": [null, {"lang": "en"}]}});
+    let batch =
+        json!({"batch": {"ids": [1, 2], "vectors": [[1, 0, 0, 0], [0, 1, 0, 0]], "payloads": [null, {"lang": "en"}]}});
     world.ok("PUT", "/collections/docs/points", batch).await;
     let found = world.ok("POST", "/collections/docs/points", json!({"ids": [1, 2]})).await;
     assert_eq!(found, json!([{"id": 1, "payload": {}}, {"id": 2, "payload": {"lang": "en"}}]));
@@ -106,8 +112,16 @@ async fn columns_are_read_as_points() {
 async fn the_store_sees_no_text_value_name_or_vector() {
     let world = three().await;
     let filter = json!({"must": [{"key": "lang", "match": {"any": ["en", "CANARY-lang"]}}]});
-    world.ok("POST", "/collections/docs/points/query", json!({"query": [0.31415926, 0.2718281, 0.1, 0.2], "filter": filter})).await;
-    world.ok("POST", "/collections/docs/points/payload", json!({"points": [1], "payload": {"secret": "CANARY-three"}})).await;
+    world
+        .ok(
+            "POST",
+            "/collections/docs/points/query",
+            json!({"query": [0.31415926, 0.2718281, 0.1, 0.2], "filter": filter}),
+        )
+        .await;
+    world
+        .ok("POST", "/collections/docs/points/payload", json!({"points": [1], "payload": {"secret": "CANARY-three"}}))
+        .await;
     for (line, body) in &world.store.state().received {
         let text = format!("{line} {}", String::from_utf8_lossy(body));
         for canary in ["CANARY", "docs", "acme", "lang", "secret", "0.31415", "0.27182", "\"de\"", "\"en\""] {
@@ -120,7 +134,9 @@ async fn the_store_sees_no_text_value_name_or_vector() {
 async fn the_same_upsert_and_query_give_the_same_ciphertext_and_other_seals() {
     let world = three().await;
     let point = json!({"points": [{"id": 5, "vector": [1, 2, 3, 4], "payload": {"lang": "en"}}]});
-    let kept = |world: &World| world.store.state().collections.values().next().unwrap()[&super::super::PointId::Number(5)].clone();
+    let kept = |world: &World| {
+        world.store.state().collections.values().next().unwrap()[&super::super::PointId::Number(5)].clone()
+    };
     world.ok("PUT", "/collections/docs/points", point.clone()).await;
     let first = kept(&world);
     world.ok("PUT", "/collections/docs/points", point).await;
@@ -150,7 +166,10 @@ async fn vectors_that_cannot_be_used_are_told_apart() {
     ] {
         assert_eq!(world.code("PUT", "/collections/docs/points", upsert(vector)).await, code, "{vector}");
     }
-    assert_eq!(world.code("POST", "/collections/docs/points/query", json!({"query": [1.0]})).await, "vector_wrong_dimensions");
+    assert_eq!(
+        world.code("POST", "/collections/docs/points/query", json!({"query": [1.0]})).await,
+        "vector_wrong_dimensions"
+    );
     let second = json!({"points": [{"id": 1, "vector": [1, 0, 0, 0]}, {"id": 2, "vector": [0, 0, 0, 0]}]});
     let failure = world.call("PUT", "/collections/docs/points", second).await.unwrap_err();
     assert!(failure.message.contains("vector 1"), "{}", failure.message);
@@ -180,7 +199,10 @@ async fn writes_are_refused_when_the_policy_has_drifted() {
         (r#"encrypt = "preserving", filterable = ["lang"]"#, "collection_policy_drift"),
         (r#"encrypt = "sealed""#, "collection_policy_drift"),
         (r#"record = "digest""#, "policy_no_encryption_mode"),
-        (r#"encrypt = { mode = "preserving", beta = 3.0 }, filterable = ["lang", "year", "meta.tags", "ok"]"#, "collection_policy_drift"),
+        (
+            r#"encrypt = { mode = "preserving", beta = 3.0 }, filterable = ["lang", "year", "meta.tags", "ok"]"#,
+            "collection_policy_drift",
+        ),
     ] {
         let failure =
             world.call_as(&owner("acme"), terms, ("PUT", "/collections/docs/points"), &point).await.err().unwrap();

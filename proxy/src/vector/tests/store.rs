@@ -45,7 +45,8 @@ impl Exchange for Store {
         if let Some(status) = state.failing {
             return Ok(UpstreamAnswer { status, body: Bytes::from_static(b"{\"status\":{\"error\":\"no\"}}") });
         }
-        let body: Value = if request.body().is_empty() { Value::Null } else { serde_json::from_slice(request.body()).unwrap() };
+        let body: Value =
+            if request.body().is_empty() { Value::Null } else { serde_json::from_slice(request.body()).unwrap() };
         let path = request.path().split('?').next().unwrap().to_owned();
         let (status, result) = serve(&mut state, request.method().as_str(), &path, &body);
         let body = json!({ "result": result, "status": "ok", "time": 0.0 });
@@ -112,7 +113,8 @@ fn serve(state: &mut State, method: &str, path: &str, body: &Value) -> (StatusCo
             json!({ "points": points, "next_page_offset": next })
         }
         ("POST", ["points", "count"]) => {
-            let count = points.iter().filter(|(i, p)| body.get("filter").is_none_or(|f| matches(f, i, &p.payload))).count();
+            let count =
+                points.iter().filter(|(i, p)| body.get("filter").is_none_or(|f| matches(f, i, &p.payload))).count();
             json!({ "count": count })
         }
         ("POST", ["points", "query", "batch"]) => {
@@ -138,7 +140,8 @@ fn nearest(points: &BTreeMap<PointId, Kept>, search: &Value) -> Value {
         .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     found.truncate(usize::try_from(search["limit"].as_u64().unwrap()).unwrap());
-    let hit = |(score, i, p): &(f32, &PointId, &Kept)| json!({ "id": i, "version": 7, "score": score, "payload": p.payload });
+    let hit =
+        |(score, i, p): &(f32, &PointId, &Kept)| json!({ "id": i, "version": 7, "score": score, "payload": p.payload });
     json!({ "points": found.iter().map(hit).collect::<Vec<_>>() })
 }
 

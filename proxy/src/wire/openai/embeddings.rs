@@ -30,8 +30,8 @@ fn read_array(input: Value<'_>, plan: &mut FieldPlan) -> Result<u64, WireError> 
         let count = items.try_fold(0_u64, |n, item| (item.kind() == Kind::Number).then_some(n.saturating_add(1)));
         count.filter(|n| *n > 0)
     };
-    let count = numbers(input)
-        .or_else(|| input.items().try_fold(0_u64, |sum, item| Some(sum.saturating_add(numbers(item)?))));
+    let count =
+        numbers(input).or_else(|| input.items().try_fold(0_u64, |sum, item| Some(sum.saturating_add(numbers(item)?))));
     plan.name(input, &TOKENS);
     count.ok_or(wrong)
 }

@@ -85,8 +85,7 @@ pub(super) static MESSAGE: &[Spec] = &[
 ];
 
 /// Members of a message that are in no table: scanned.
-pub(super) static MESSAGE_OTHER: Field =
-    Field { name: "messages[].(other)", treatment: Treatment::Rewrite };
+pub(super) static MESSAGE_OTHER: Field = Field { name: "messages[].(other)", treatment: Treatment::Rewrite };
 
 /// A part of a message that is text.
 pub(super) static TEXT_PART: &[Spec] = &[
@@ -102,8 +101,7 @@ pub(super) static BLIND_PART: Field =
     Field { name: "messages[].content[].(not text)", treatment: Treatment::NotScannable };
 
 /// The name of a function in a message: the upstream matches it.
-pub(super) static CALLED: Field =
-    Field { name: "messages[].tool_calls[].function.name", treatment: Treatment::Fixed };
+pub(super) static CALLED: Field = Field { name: "messages[].tool_calls[].function.name", treatment: Treatment::Fixed };
 
 /// The arguments of a function in a message.
 pub(super) static ARGUMENTS: Field =

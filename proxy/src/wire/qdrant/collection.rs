@@ -27,7 +27,10 @@ pub(super) fn create(mut body: Object<'_, '_>) -> Result<Operation, WireError> {
     let at = At::Field(&At::Body, "vectors");
     let mut vectors = Object::of(vectors, &at)?;
     let size = vectors.take("size").ok_or_else(|| {
-        WireError::unsupported("vectors without size (named vectors) are", "one unnamed dense vector a point is offered")
+        WireError::unsupported(
+            "vectors without size (named vectors) are",
+            "one unnamed dense vector a point is offered",
+        )
     })?;
     let dimensions = whole(size, &At::Field(&at, "size"))?;
     let distance = distance(vectors.need("distance")?, &At::Field(&at, "distance"))?;
@@ -66,9 +69,10 @@ fn distance(value: Value<'_>, at: &At<'_>) -> Result<Distance, WireError> {
         Some("Cosine") => Ok(Distance::Cosine),
         Some("Dot") => Ok(Distance::Dot),
         Some("Euclid") => Ok(Distance::Euclid),
-        Some("Manhattan") => {
-            Err(WireError::unsupported("distance Manhattan is", "a rotation does not keep it: use Cosine, Dot or Euclid"))
-        }
+        Some("Manhattan") => Err(WireError::unsupported(
+            "distance Manhattan is",
+            "a rotation does not keep it: use Cosine, Dot or Euclid",
+        )),
         _ => Err(WireError::wrong(at, "Cosine, Dot or Euclid")),
     }
 }

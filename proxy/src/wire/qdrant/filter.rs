@@ -33,9 +33,8 @@ pub(super) fn ids(value: Value<'_>, at: &At<'_>) -> Result<Vec<PointId>, WireErr
 /// Reads a filter.
 pub(super) fn filter(value: Value<'_>, at: &At<'_>) -> Result<Filter, WireError> {
     let mut object = Object::of(value, at)?;
-    let mut clause = |name: &'static str| {
-        object.take(name).map(|value| conditions(value, &At::Field(at, name))).transpose()
-    };
+    let mut clause =
+        |name: &'static str| object.take(name).map(|value| conditions(value, &At::Field(at, name))).transpose();
     let (must, should, must_not) = (clause("must")?, clause("should")?, clause("must_not")?);
     let min_should = match object.take("min_should") {
         None => None,

@@ -97,7 +97,11 @@ fn payload(value: Value<'_>, at: &At<'_>) -> Result<Payload, WireError> {
     if value.kind() != Kind::Object {
         return Err(WireError::wrong(at, "an object"));
     }
-    if finite(value) { Ok(Payload::from_checked(value.raw())) } else { Err(WireError::wrong(at, "made of finite numbers")) }
+    if finite(value) {
+        Ok(Payload::from_checked(value.raw()))
+    } else {
+        Err(WireError::wrong(at, "made of finite numbers"))
+    }
 }
 
 fn finite(value: Value<'_>) -> bool {

@@ -41,7 +41,9 @@ fn result(answer: &Answer) -> Value {
         Answer::Written(Some(number)) => json!({ "operation_id": number, "status": "completed" }),
         Answer::Written(None) => json!({ "status": "completed" }),
         Answer::Count(count) => json!({ "count": count }),
-        Answer::Version(_) | Answer::Points(_) | Answer::Point(_) | Answer::Page { .. } | Answer::Hits(..) => Value::Null,
+        Answer::Version(_) | Answer::Points(_) | Answer::Point(_) | Answer::Page { .. } | Answer::Hits(..) => {
+            Value::Null
+        }
     }
 }
 

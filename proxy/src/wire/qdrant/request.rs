@@ -89,7 +89,8 @@ enum Writes {
 }
 
 fn write(call: &StoreCall) -> (Method, String, Option<Vec<u8>>, Writes) {
-    let read = |tail: &str, body: Value| (Method::POST, tail.to_owned(), Some(body.to_string().into()), Writes::Nothing);
+    let read =
+        |tail: &str, body: Value| (Method::POST, tail.to_owned(), Some(body.to_string().into()), Writes::Nothing);
     match call {
         StoreCall::Version | StoreCall::Info => (Method::GET, String::new(), None, Writes::Nothing),
         StoreCall::Drop => (Method::DELETE, String::new(), None, Writes::Nothing),

@@ -1,7 +1,9 @@
 //! From method and path to the typed call.
 
 use super::{
-    collection, error::WireError, filter,
+    collection,
+    error::WireError,
+    filter,
     params::{self, Takes},
     points,
     reader::{At, Object},
@@ -48,9 +50,7 @@ pub(crate) fn parse(
         ("PUT", []) => read_body(Takes::Timeout, collection::create),
         ("DELETE", []) => no_body(Takes::Timeout, Operation::Drop),
         ("PUT", ["index"]) => read_body(Takes::Write, collection::index),
-        ("DELETE", ["index", field]) => {
-            no_body(Takes::Write, Operation::DropIndex { field: (*field).to_owned() })
-        }
+        ("DELETE", ["index", field]) => no_body(Takes::Write, Operation::DropIndex { field: (*field).to_owned() }),
         ("PUT", ["points"]) => read_body(Takes::Write, points::upsert),
         ("POST", ["points"]) => read_body(Takes::Read, points::retrieve),
         ("GET", ["points", id]) => no_body(Takes::Read, Operation::RetrieveOne { id: id_segment(id)? }),

@@ -71,14 +71,22 @@ fn similar(value: Value<'_>, at: &At<'_>) -> Result<Similar, WireError> {
                 object.refuse(&["mmr"], "diversity is not computed here")?;
                 object.finish()?;
                 return match nearest.kind() {
-                    Kind::Object => {
-                        vector(nearest, &At::Field(at, "nearest")).map(Similar::Vector)
-                    }
+                    Kind::Object => vector(nearest, &At::Field(at, "nearest")).map(Similar::Vector),
                     _ => similar(nearest, &At::Field(at, "nearest")),
                 };
             }
             object.refuse(
-                &["recommend", "discover", "context", "order_by", "sample", "fusion", "rrf", "formula", "relevance_feedback"],
+                &[
+                    "recommend",
+                    "discover",
+                    "context",
+                    "order_by",
+                    "sample",
+                    "fusion",
+                    "rrf",
+                    "formula",
+                    "relevance_feedback",
+                ],
                 "only nearest to a vector or to a point is offered over sealed content",
             )?;
             vector(value, at).map(Similar::Vector)

@@ -137,7 +137,8 @@ pub(crate) fn version(body: &[u8]) -> Result<String, VectorError> {
     }
     let fault = VectorError::StoreAnswer("no version");
     let Ok(Version { version }) = serde_json::from_slice(body) else { return Err(fault) };
-    let plain = version.len() <= 32 && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'));
+    let plain =
+        version.len() <= 32 && version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'));
     if plain { Ok(version) } else { Err(fault) }
 }
 

@@ -65,7 +65,12 @@ fn what_is_not_offered_is_refused_by_name() {
         ("PUT", "", json!({"vectors": {"a": {"size": 4, "distance": "Dot"}}}), "named"),
         ("PUT", "", json!({"vectors": {"size": 4, "distance": "Dot"}, "sparse_vectors": {"s": {}}}), "sparse_vectors"),
         ("PUT", "", json!({"vectors": {"size": 4, "distance": "Dot"}, "init_from": {"collection": "x"}}), "init_from"),
-        ("PUT", "", json!({"vectors": {"size": 4, "distance": "Dot"}, "quantization_config": {"scalar": {}}}), "quantization"),
+        (
+            "PUT",
+            "",
+            json!({"vectors": {"size": 4, "distance": "Dot"}, "quantization_config": {"scalar": {}}}),
+            "quantization",
+        ),
         ("PUT", "", json!({"vectors": {"size": 4, "distance": "Dot"}, "metadata": {"a": 1}}), "metadata"),
         ("PUT", "", json!({"vectors": {"size": 4, "distance": "Dot", "multivector_config": {}}}), "multivector"),
     ] {
@@ -89,9 +94,24 @@ fn unknown_things_are_refused() {
         ("PUT", "/points", json!({"points": [{"id": 1, "vector": [1.0], "Payload": {}}]}), "unknown_field"),
         ("POST", "/points/count", json!({"filter": {"Must": []}}), "unknown_field"),
         ("POST", "/points/count", json!({"filter": {"must": [{"has_id": [1], "key2": 1}]}}), "unknown_field"),
-        ("POST", "/points/count", json!({"filter": {"must": [{"key": "a", "match": {"value": 1, "any": [1]}}]}}), "unknown_field"),
-        ("POST", "/points/count", json!({"filter": {"must": [{"key": "a", "match": {"any": [1, "x"]}}]}}), "field_malformed"),
-        ("POST", "/points/count", json!({"filter": {"must": [{"key": "a", "match": {"value": 1.5}}]}}), "field_malformed"),
+        (
+            "POST",
+            "/points/count",
+            json!({"filter": {"must": [{"key": "a", "match": {"value": 1, "any": [1]}}]}}),
+            "unknown_field",
+        ),
+        (
+            "POST",
+            "/points/count",
+            json!({"filter": {"must": [{"key": "a", "match": {"any": [1, "x"]}}]}}),
+            "field_malformed",
+        ),
+        (
+            "POST",
+            "/points/count",
+            json!({"filter": {"must": [{"key": "a", "match": {"value": 1.5}}]}}),
+            "field_malformed",
+        ),
         ("POST", "/points/count", json!({"filter": []}), "field_malformed"),
         ("POST", "/points", json!({"ids": [-1]}), "field_malformed"),
         ("POST", "/points", json!({"ids": [1.0]}), "field_malformed"),
@@ -123,12 +143,20 @@ fn two_readers_cannot_disagree() {
         r#"{"filter":{"must":[],"must":[{"has_id":[1]}]}}"#,
         r#"{"points":[1],"po\u0069nts":[2]}"#,
     ] {
-        assert_eq!(read("POST", "/collections/d/points/delete", body).err().unwrap().aios_code(), "duplicate_key", "{body}");
+        assert_eq!(
+            read("POST", "/collections/d/points/delete", body).err().unwrap().aios_code(),
+            "duplicate_key",
+            "{body}"
+        );
     }
     let nested = r#"{"points":[{"id":1,"vector":[1],"payload":{"a":{"b":1,"b":2}}}]}"#;
     assert_eq!(read("PUT", "/collections/d/points", nested).err().unwrap().aios_code(), "duplicate_key");
     for body in ["", "{", "[]]", "{\"query\":[NaN]}", "{\"query\":[1e]}", "nul"] {
-        assert_eq!(read("POST", "/collections/d/points/query", body).err().unwrap().aios_code(), "malformed_json", "{body}");
+        assert_eq!(
+            read("POST", "/collections/d/points/query", body).err().unwrap().aios_code(),
+            "malformed_json",
+            "{body}"
+        );
     }
     let utf8 = Bytes::from_static(b"{\"query\":\"\xff\"}");
     let error = parse(&Method::POST, &["collections", "d", "points", "query"], None, &utf8).err().unwrap();
@@ -167,14 +195,53 @@ fn payloads_are_kept_as_written() {
 
 fn json_tree() -> impl Strategy<Value = Value> {
     let words = vec![
-        "query", "vector", "filter", "must", "should", "must_not", "min_should", "conditions", "min_count", "key", "match",
-        "value", "any", "except", "has_id", "is_empty", "is_null", "limit", "offset", "points", "id", "payload", "batch",
-        "ids", "vectors", "payloads", "with_payload", "with_vector", "include", "nearest", "params", "searches", "size",
-        "distance", "Cosine", "field_name", "field_schema", "keys", "x",
+        "query",
+        "vector",
+        "filter",
+        "must",
+        "should",
+        "must_not",
+        "min_should",
+        "conditions",
+        "min_count",
+        "key",
+        "match",
+        "value",
+        "any",
+        "except",
+        "has_id",
+        "is_empty",
+        "is_null",
+        "limit",
+        "offset",
+        "points",
+        "id",
+        "payload",
+        "batch",
+        "ids",
+        "vectors",
+        "payloads",
+        "with_payload",
+        "with_vector",
+        "include",
+        "nearest",
+        "params",
+        "searches",
+        "size",
+        "distance",
+        "Cosine",
+        "field_name",
+        "field_schema",
+        "keys",
+        "x",
     ];
     let leaf = prop_oneof![
-        Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(|x| json!(x)), proptest::sample::select(words.clone()).prop_map(Value::from), ".*".prop_map(Value::from),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(|x| json!(x)),
+        proptest::sample::select(words.clone()).prop_map(Value::from),
+        ".*".prop_map(Value::from),
     ];
     leaf.prop_recursive(5, 48, 6, move |inner| {
         prop_oneof![
@@ -186,12 +253,20 @@ fn json_tree() -> impl Strategy<Value = Value> {
 }
 
 const PATHS: [(&str, &str); 15] = [
-    ("PUT", "/collections/d"), ("PUT", "/collections/d/index"), ("PUT", "/collections/d/points"),
-    ("POST", "/collections/d/points"), ("POST", "/collections/d/points/scroll"), ("POST", "/collections/d/points/count"),
-    ("POST", "/collections/d/points/delete"), ("POST", "/collections/d/points/payload"),
-    ("PUT", "/collections/d/points/payload"), ("POST", "/collections/d/points/payload/delete"),
-    ("POST", "/collections/d/points/payload/clear"), ("POST", "/collections/d/points/query"),
-    ("POST", "/collections/d/points/query/batch"), ("POST", "/collections/d/points/search"),
+    ("PUT", "/collections/d"),
+    ("PUT", "/collections/d/index"),
+    ("PUT", "/collections/d/points"),
+    ("POST", "/collections/d/points"),
+    ("POST", "/collections/d/points/scroll"),
+    ("POST", "/collections/d/points/count"),
+    ("POST", "/collections/d/points/delete"),
+    ("POST", "/collections/d/points/payload"),
+    ("PUT", "/collections/d/points/payload"),
+    ("POST", "/collections/d/points/payload/delete"),
+    ("POST", "/collections/d/points/payload/clear"),
+    ("POST", "/collections/d/points/query"),
+    ("POST", "/collections/d/points/query/batch"),
+    ("POST", "/collections/d/points/search"),
     ("POST", "/collections/d/points/search/batch"),
 ];
 

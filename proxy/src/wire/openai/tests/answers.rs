@@ -27,7 +27,8 @@ fn every_text_of_an_answer_is_restored() {
 fn a_number_in_arguments_or_in_a_json_answer_stays_json() {
     let (token, map) = sent("4111 1111 1111 1111");
     let inner = format!("{{\"card\":{token},\"text\":\"{token}\"}}");
-    let body = json!({"choices": [{"message": {"content": inner, "tool_calls": [{"function": {"arguments": inner}}]}}]});
+    let body =
+        json!({"choices": [{"message": {"content": inner, "tool_calls": [{"function": {"arguments": inner}}]}}]});
     let answer = answered(&body, map);
     let message = &answer["choices"][0]["message"];
     for text in [&message["content"], &message["tool_calls"][0]["function"]["arguments"]] {

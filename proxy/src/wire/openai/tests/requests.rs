@@ -83,7 +83,9 @@ fn embeddings_take_texts_and_refuse_token_numbers_where_scanning_is_demanded() {
         let refused = embed(input).unwrap().guard(LabelSet::all(), &pseudonymiser()).unwrap_err();
         assert_eq!(refused, NotGuarded::NotScannable { field: "input (token numbers)" });
     }
-    for input in [json!([]), json!([1, "x"]), json!([[1], "x"]), json!([[]]), json!({"text": "x"}), json!(1), json!(null)] {
+    for input in
+        [json!([]), json!([1, "x"]), json!([[1], "x"]), json!([[]]), json!({"text": "x"}), json!(1), json!(null)]
+    {
         assert!(matches!(embed(input.clone()), Err(WireError::WrongKind { field: "input", .. })), "{input}");
     }
 }

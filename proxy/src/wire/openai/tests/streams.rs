@@ -164,7 +164,11 @@ fn text_that_is_held_comes_before_the_tool_call_that_ends_it() {
     let head = &token[..4];
     let stream = event(&chunk(0, &json!({"reasoning_content": head}), None))
         + &event(&chunk(0, &json!({"content": head}), None))
-        + &event(&chunk(0, &json!({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}), None))
+        + &event(&chunk(
+            0,
+            &json!({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}),
+            None,
+        ))
         + &event(&chunk(0, &json!({}), Some("tool_calls")));
     let (out, _) = pass(map, stream.as_bytes(), &[]);
     let (texts, events) = collected(&out);
