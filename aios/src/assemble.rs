@@ -4,17 +4,17 @@ use crate::state::{SharedStore, StoredCollections, StoredKeys};
 use audit_log::{Ledger, LedgerConfig, SigningKey};
 use control_plane::Store;
 use kms_bridge::{CacheConfig, KeyBridge, LocalKeyring, Unlock};
-use policy_engine::PolicySet;
 use proxy::{
     Parts, Running,
     config::{Config, Durability, KeyringUnlock},
-    identity::{Authenticator, Settings, TenantPin},
+    identity::{Authenticator, Settings, TenantPin, UnixSeconds},
 };
 use std::{
     error::Error,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Where the parts of a data directory are.
@@ -90,7 +90,7 @@ fn of<E: Error + Send + Sync + 'static>(part: &'static str) -> impl FnOnce(E) ->
 pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
     let data = DataDir::new(&config.data);
     data.create().map_err(of("the data directory"))?;
-    let policy = PolicySet::load_dir(&config.policy).map_err(of("the policy"))?;
+    let policy = crate::policies::load(&config.policy).map_err(of("the policy"))?;
     let digest = policy.digest().to_string();
     let store = SharedStore::new(Store::open(&data.state()).await.map_err(of("the state store"))?);
     let keys = keys(config, &data, &store)?;
@@ -100,8 +100,25 @@ pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
         .map_err(of("the issuers"))?;
     let ledger = ledger(config, &data)?;
     crate::events::started(&ledger, config, &digest).await.map_err(of("the ledger"))?;
+    for (issuer, error) in authenticator.warm(UnixSeconds::now()).await {
+        tracing::warn!(%issuer, code = error.aios_code(), "the issuer's keys cannot be had yet");
+    }
+    keep_house(&store, &keys);
     let collections = Arc::new(StoredCollections::new(store));
     proxy::start(config, Parts { authenticator, policy, keys, collections, ledger }).await.map_err(of("the sidecar"))
+}
+
+/// Notices what other processes revoke, and drops keys whose time is over from an idle process.
+fn keep_house(store: &SharedStore, keys: &Arc<KeyBridge>) {
+    tokio::spawn(store.follow_revocations(Duration::from_secs(1)));
+    let keys = Arc::clone(keys);
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(Duration::from_secs(10));
+        loop {
+            tick.tick().await;
+            keys.purge_expired();
+        }
+    });
 }
 
 fn keys(config: &Config, data: &DataDir, store: &SharedStore) -> Result<Arc<KeyBridge>, AssembleError> {
@@ -134,5 +151,10 @@ fn ledger(config: &Config, data: &DataDir) -> Result<Ledger, AssembleError> {
         deadline: config.ledger.deadline,
         ..LedgerConfig::default()
     };
-    Ledger::open(&data.ledger(), key, settings).map_err(of("the ledger"))
+    let ledger = Ledger::open(&data.ledger(), key, settings).map_err(of("the ledger"))?;
+    let recovery = ledger.recovery();
+    if recovery.replayed > 0 || recovery.torn_bytes > 0 {
+        tracing::warn!(replayed = recovery.replayed, torn_bytes = recovery.torn_bytes, "the ledger was recovered");
+    }
+    Ok(ledger)
 }

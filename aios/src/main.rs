@@ -10,6 +10,7 @@ mod events;
 #[cfg(feature = "embedded-store")]
 mod http_client;
 mod output;
+mod policies;
 mod state;
 
 use clap::{Parser, Subcommand};

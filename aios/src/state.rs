@@ -9,7 +9,7 @@ use proxy::{
         PhysicalName,
     },
 };
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 use vocab::{TenantId, UpstreamName};
 
 /// The store, shared by all that use it.
@@ -19,6 +19,12 @@ pub(crate) struct SharedStore(Arc<Store>);
 impl SharedStore {
     pub(crate) fn new(store: Store) -> Self {
         Self(Arc::new(store))
+    }
+
+    /// Looks for revocations by other processes, for as long as this one lives.
+    pub(crate) fn follow_revocations(&self, every: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let store = Store::clone(&self.0);
+        store.follow_revocations(every)
     }
 
     /// The registry of wrapped keys.

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 /// connection is closed without a final chunk, so that no client takes the stream for whole.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the stream was cut")]
-pub struct Cut;
+pub(crate) struct Cut;
 
 /// The body of an answer.
-pub enum AnswerBody {
+pub(crate) enum AnswerBody {
     /// All of it.
     Whole(Option<Bytes>),
     /// Chunks as they come; ends when the sender is dropped.

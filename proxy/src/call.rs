@@ -6,7 +6,7 @@ use policy_engine::{Action, Facts, Governed, Query, Resource};
 use std::sync::Arc;
 
 /// A recognised call of a known caller.
-pub(crate) struct Call {
+pub struct Call {
     pub(crate) caller: Caller,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) action: Action,

@@ -22,14 +22,16 @@ mod ops;
 mod pipeline;
 mod record;
 mod sidecar;
-mod stage;
+pub mod stage;
 mod target;
 mod upstream;
 pub mod vector;
 mod wire;
 
+pub use call::Call;
 pub use failure::{Blame, Dialect, Failure};
 pub use listener::ListenError;
 pub use metrics::Metrics;
+pub use record::Trace;
 pub use sidecar::{Drained, Parts, Running, Sidecar, StartError, start};
 pub use upstream::{SetupError, Upstream, UpstreamError};

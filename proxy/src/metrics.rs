@@ -36,6 +36,43 @@ pub struct Metrics {
     pub(crate) unauthenticated: Counter,
     pub(crate) in_flight: Gauge,
     pub(crate) pseudonyms: Counter,
+    pub(crate) points: Counter,
+    pub(crate) store_exchanges: Counter,
+    ledger: Ledger,
+}
+
+/// How the ledger is, as of the last scrape.
+#[derive(Default)]
+struct Ledger {
+    entries: Gauge,
+    signed: Gauge,
+    checkpoint_age: Gauge,
+    open_intents: Gauge,
+    abandoned: Gauge,
+    queued_bytes: Gauge,
+    tree_delays: Gauge,
+}
+
+impl Ledger {
+    fn register(registry: &mut Registry) -> Self {
+        let ledger = Self::default();
+        let Self { entries, signed, checkpoint_age, open_intents, abandoned, queued_bytes, tree_delays } = &ledger;
+        registry.register("ledger_entries", "Records acknowledged", entries.clone());
+        registry.register("ledger_signed_entries", "Records under the last signed checkpoint", signed.clone());
+        let age = "Time since the checkpoint was up to date";
+        registry.register_with_unit("ledger_checkpoint_age", age, Unit::Seconds, checkpoint_age.clone());
+        registry.register("ledger_open_intents", "Calls with an intent and no outcome yet", open_intents.clone());
+        registry.register("ledger_abandoned_intents", "Intents without an outcome since the start", abandoned.clone());
+        registry.register_with_unit(
+            "ledger_queued",
+            "Records that wait to be written",
+            Unit::Bytes,
+            queued_bytes.clone(),
+        );
+        let delays = "Times that tiles or checkpoints were put off for a full disk";
+        registry.register("ledger_tree_delays", delays, tree_delays.clone());
+        ledger
+    }
 }
 
 fn latency() -> Histogram {
@@ -51,12 +88,17 @@ impl Default for Metrics {
         let unauthenticated = Counter::default();
         let in_flight = Gauge::default();
         let pseudonyms = Counter::default();
+        let points = Counter::default();
+        let store_exchanges = Counter::default();
         registry.register("calls", "Finished calls by upstream, action and outcome", calls.clone());
         registry.register_with_unit("call", "Time of calls by part", Unit::Seconds, seconds.clone());
         registry.register("unauthenticated", "Requests without a valid credential", unauthenticated.clone());
         registry.register("in_flight", "Calls under way", in_flight.clone());
         registry.register("pseudonyms", "Pseudonyms put into outgoing texts", pseudonyms.clone());
-        Self { registry, calls, seconds, unauthenticated, in_flight, pseudonyms }
+        registry.register("points", "Points of vector stores that were sealed or opened", points.clone());
+        registry.register("store_exchanges", "Requests to vector stores", store_exchanges.clone());
+        let ledger = Ledger::register(&mut registry);
+        Self { registry, calls, seconds, unauthenticated, in_flight, pseudonyms, points, store_exchanges, ledger }
     }
 }
 
@@ -64,6 +106,18 @@ impl Metrics {
     /// Adds one observation of a part of a call.
     pub(crate) fn observe(&self, part: &'static str, time: Duration) {
         self.seconds.get_or_create(&PartLabels { part }).observe(time.as_secs_f64());
+    }
+
+    /// Takes over how the ledger is.
+    pub(crate) fn ledger(&self, health: &audit_log::LedgerHealth) {
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.ledger.entries.set(whole(health.entries));
+        self.ledger.signed.set(whole(health.signed_entries));
+        self.ledger.checkpoint_age.set(whole(health.checkpoint_age.as_secs()));
+        self.ledger.open_intents.set(whole(health.open_intents));
+        self.ledger.abandoned.set(whole(health.abandoned_intents));
+        self.ledger.queued_bytes.set(i64::try_from(health.queued_bytes).unwrap_or(i64::MAX));
+        self.ledger.tree_delays.set(whole(health.tree_delays));
     }
 
     /// The OpenMetrics text.

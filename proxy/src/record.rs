@@ -29,7 +29,7 @@ use vocab::{RecordId, TenantId};
 pub(crate) const RECORD_HEADER: HeaderName = HeaderName::from_static("x-aios-record");
 
 /// What is known of a call so far. Every stage adds to it; each record is made of it.
-pub(crate) struct Trace {
+pub struct Trace {
     started: Instant,
     time: UnixMillis,
     record: RecordId,

@@ -5,7 +5,7 @@ use http::{Method, Uri};
 /// A parsed origin-form target. Its segments hold no `%`, no backslash and no dot segment, so that
 /// no later reader can see another path than the one that was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     method: Method,
     path: String,
     query: Option<String>,
@@ -13,7 +13,7 @@ pub struct Target {
 
 /// Why a target is refused. The target is not repeated: it may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
+pub(crate) enum TargetError {
     /// Absolute-form, authority-form or asterisk-form.
     #[error("the request target must be a path")]
     NotOriginForm,
@@ -30,7 +30,7 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError`] when two readers could disagree about the target.
-    pub fn parse(method: Method, uri: &Uri) -> Result<Self, TargetError> {
+    pub(crate) fn parse(method: Method, uri: &Uri) -> Result<Self, TargetError> {
         if uri.scheme().is_some() || uri.authority().is_some() || !uri.path().starts_with('/') {
             return Err(TargetError::NotOriginForm);
         }
@@ -53,24 +53,24 @@ impl Target {
 
     /// The method.
     #[must_use]
-    pub const fn method(&self) -> &Method {
+    pub(crate) const fn method(&self) -> &Method {
         &self.method
     }
 
     /// The segments of the path; none for `/`.
-    pub fn segments(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter(|s| !s.is_empty())
     }
 
     /// The query, undecoded; no parameter occurs twice.
     #[must_use]
-    pub fn query(&self) -> Option<&str> {
+    pub(crate) fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
 
     /// The first segment, and the target without it.
     #[must_use]
-    pub fn split_first(self) -> Option<(String, Self)> {
+    pub(crate) fn split_first(self) -> Option<(String, Self)> {
         let (first, rest) = match self.path.split_once('/') {
             Some((first, rest)) => (first.to_owned(), rest.to_owned()),
             None if self.path.is_empty() => return None,

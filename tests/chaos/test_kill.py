@@ -25,12 +25,6 @@ def topology(request, tmp_path):
         tear_down(one)
 
 
-def models_of(records):
-    """The names of models in the intents of an export."""
-    text = "\n".join(json.dumps(r) for r in records if "intent" in json.dumps(r))
-    return text
-
-
 def test_every_forwarded_call_has_an_intent_after_kills(topology):
     """Each call names a model of its own, so the record of each can be found by name."""
     answered, lock = set(), threading.Lock()
@@ -64,16 +58,14 @@ def test_every_forwarded_call_has_an_intent_after_kills(topology):
 
     code, said = topology.sidecar.ledger.verify()
     assert code == 0, said
-    intents, outcomes = set(), set()
-    for record in topology.sidecar.ledger.records():
-        text = json.dumps(record)
-        for part in text.split('"'):
-            if part.startswith("m-") and part.count("-") == 3:
-                (intents if "intent" in text else outcomes).add(part)
+    intents = topology.sidecar.ledger.leaves("intent")
+    recorded = {leaf["model"] for leaf in intents}
+    ended = {leaf["record"] for leaf in topology.sidecar.ledger.leaves("outcome")}
     forwarded = {json.loads(s.body)["model"] for s in topology.model.all()}
     assert len(forwarded) >= 60 * ROUNDS
-    assert forwarded <= intents, f"forwarded without a record: {sorted(forwarded - intents)[:5]}"
-    assert answered <= intents
+    assert forwarded <= recorded, f"forwarded without a record: {sorted(forwarded - recorded)[:5]}"
+    finished = {leaf["model"] for leaf in intents if leaf["record"] in ended}
+    assert answered <= finished, f"answered in full without an outcome: {sorted(answered - finished)[:5]}"
     assert len(answered) > 20
 
 
@@ -103,9 +95,9 @@ def test_a_client_that_hangs_up_does_not_lose_its_record(topology):
         connection.recv(100)
 
     def both():
-        found = [r for r in topology.sidecar.ledger.records() if "hang-up" in json.dumps(r)]
-        ids = [part for r in found for part in json.dumps(r).split('"') if len(part) == 32]
-        return found and any("outcome" in json.dumps(r) and any(i in json.dumps(r) for i in ids) for r in topology.sidecar.ledger.records())
+        leaves = topology.sidecar.ledger.leaves()
+        calls = [leaf["record"] for leaf in leaves if leaf.get("model") == "hang-up"]
+        return [leaf["kind"] for leaf in leaves if leaf.get("record") in calls] == ["intent", "outcome"]
 
     wait_until(both, "intent and outcome are in the ledger", 20)
 

@@ -134,7 +134,7 @@ def test_the_record_id_is_told(topology):
     record = raw.headers["x-aios-record"]
 
     def both():
-        return len([r for r in topology.sidecar.ledger.records() if record in json.dumps(r)]) == 2
+        return topology.sidecar.ledger.of(record) == ["intent", "outcome"]
 
     wait_until(both, "intent and outcome are in the exported ledger")
 

@@ -52,6 +52,15 @@ class Ledger:
         done = command("audit", "export", self.directory, "--format", "jsonl")
         return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
 
+    def leaves(self, kind=None):
+        """The leaves of the export, all or those of one kind: `intent`, `outcome`, `refusal`, `event`."""
+        leaves = [record["leaf"] for record in self.records()]
+        return [leaf for leaf in leaves if kind in (None, leaf["kind"])]
+
+    def of(self, record):
+        """The kinds of leaves of one call, in order."""
+        return [leaf["kind"] for leaf in self.leaves() if leaf.get("record") == record]
+
 
 class EmbeddedStore:
     """The harness's Qdrant: the engine alone, reached by the official client as well as by the sidecar."""
@@ -111,7 +120,7 @@ class Sidecar:
     def start(self, env=None):
         """Start it and wait until it is ready."""
         argv = [binary(), "proxy", "--config", self.config]
-        self.process = Process(argv, self.log, {"RUST_LOG": "debug", **(env or {})})
+        self.process = Process(argv, self.log, {"AIOS_LOG": "debug", **(env or {})})
         wait_until(lambda: self.ready() or not self.process.alive(), "the sidecar is ready", 60)
         if not self.process.alive():
             raise AssertionError(self.process.tail())

@@ -101,15 +101,15 @@ id!(
     /// Who calls, within a tenant: a user, a service or a workload.
     PrincipalId,
     "principal id",
-    "1 to 256 of letters, digits and . _ - @ + : / = with no empty, '.' or '..' segment",
-    |t| visible(t, 256, b"._-@+:/=")
+    "1 to 256 of letters, digits and . _ - @ + : / = | with no empty, '.' or '..' segment",
+    |t| visible(t, 256, b"._-@+:/=|")
 );
 id!(
     /// A group that a credential vouches for; policies map groups to roles.
     GroupName,
     "group name",
-    "1 to 128 of letters, digits and . _ - @ + : / =",
-    |t| visible(t, 128, b"._-@+:/=")
+    "1 to 128 of letters, digits and . _ - @ + : / =, with no empty, '.' or '..' segment behind a leading '/'",
+    |t| visible(t.strip_prefix('/').unwrap_or(t), 128, b"._-@+:/=")
 );
 id!(
     /// A configured upstream: a model API or a vector store.
@@ -162,6 +162,7 @@ mod tests {
         }
         assert!(CollectionName::new("a/b").is_err());
         assert!(ModelName::new("meta-llama/Llama-3.1:free").is_ok());
+        assert!(PrincipalId::new("auth0|5f7c8ec7").is_ok() && GroupName::new("/legal/partners").is_ok());
         assert!(TenantId::new("Acme").is_err(), "case variants of one tenant must not exist");
     }
 

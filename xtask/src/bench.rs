@@ -3,7 +3,7 @@
 use crate::{
     setup,
     step::{Failed, Steps},
-    workspace::Workspace,
+    workspace::{BUILD, Workspace},
 };
 use std::path::PathBuf;
 
@@ -44,8 +44,7 @@ impl Name {
 /// When a part is missing or a call fails: no figure is given over faults.
 pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Result<(), Failed> {
     setup::debian(workspace, steps)?;
-    let build = ["build", "--release", "--quiet", "--package", "aios", "--package", "bench"];
-    steps.run("build", &mut workspace.cargo(&build))?;
+    steps.run("build", &mut workspace.cargo(&BUILD))?;
     let mut bench = workspace.command(workspace.release("bench"), &[args.name.as_str()]);
     bench.arg("--aios").arg(workspace.release("aios")).arg("--scratch").arg(workspace.target());
     if args.json {

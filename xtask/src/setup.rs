@@ -65,16 +65,19 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> R
 /// # Errors
 /// When an installation fails.
 pub(crate) fn debian(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
+    let lists = fs::read_dir("/var/lib/apt/lists").into_iter().flatten().flatten();
+    // The descriptions of packages are the texts of an end-to-end test.
+    let listed = lists.into_iter().any(|file| file.file_name().to_string_lossy().contains("_Packages"));
     let missing: Vec<&str> =
         PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
-    if missing.is_empty() {
+    if missing.is_empty() && listed {
         say("Debian packages: all there");
         return Ok(());
     }
     if !is_root() || on_path("apt-get").is_none() {
         steps.skip(
             "Debian packages",
-            &format!("not root on Debian; without {} some checks do not run", missing.join(", ")),
+            &format!("not root on Debian; what needs these does not run: {}", missing.join(", ")),
         );
         return Ok(());
     }
@@ -84,9 +87,17 @@ pub(crate) fn debian(workspace: &Workspace, steps: &mut Steps) -> Result<(), Fai
         command
     };
     steps.run("Debian package lists", &mut quiet(&["-qq", "update"]))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
     let mut install = vec!["-qq", "-y", "--no-install-recommends", "install"];
     install.extend(&missing);
     steps.run("Debian packages", &mut quiet(&install))
+}
+
+/// Whether Go and its transparency-log packages are there: an independent verifier of our ledgers.
+pub(crate) fn go_is_there() -> bool {
+    PACKAGES.iter().filter(|(package, _)| package.starts_with("golang")).all(|(_, file)| Path::new(file).exists())
 }
 
 fn is_root() -> bool {

@@ -3,7 +3,7 @@
 use crate::{
     setup::{self, Models, Pythons},
     step::{Failed, Steps},
-    workspace::{Workspace, on_path},
+    workspace::{BUILD, Workspace, on_path},
 };
 use std::process::Command;
 
@@ -29,7 +29,7 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Res
     let models = if args.quick { Models::LeftOut } else { Models::Wanted };
     let pythons = setup::run(workspace, steps, models)?;
     if !args.only_python {
-        steps.run("build", &mut workspace.cargo(&["build", "--release", "--workspace"]))?;
+        steps.run("build", &mut workspace.cargo(&BUILD))?;
         rust(workspace, steps)?;
     }
     let suites: &[&str] = if args.quick {
@@ -48,7 +48,7 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Res
 /// At the first step that fails.
 pub(crate) fn chaos(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
     let pythons = setup::run(workspace, steps, Models::LeftOut)?;
-    steps.run("build", &mut workspace.cargo(&["build", "--release", "--package", "aios"]))?;
+    steps.run("build", &mut workspace.cargo(&BUILD))?;
     steps.run("chaos suite", &mut pytest(workspace, &pythons, &["tests/chaos"]))
 }
 
@@ -58,7 +58,7 @@ fn rust(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
     } else {
         workspace.cargo(&["test", "--release", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
     };
-    if on_path("go").is_some() {
+    if setup::go_is_there() {
         tests.env("AIOS_TEST_GO", "1");
     }
     steps.run("Rust tests", &mut tests)?;

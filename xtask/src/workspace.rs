@@ -7,6 +7,10 @@ use std::{
     process::Command,
 };
 
+/// The one build that the binary, the tests and the bench share: with the same features throughout, no heavy crate is
+/// built twice.
+pub(crate) const BUILD: [&str; 6] = ["build", "--release", "--workspace", "--lib", "--bins", "--tests"];
+
 /// The checkout and its build directory.
 pub(crate) struct Workspace {
     root: PathBuf,

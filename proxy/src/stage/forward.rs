@@ -19,10 +19,9 @@ use content_guard::PseudonymMap;
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Incoming;
 use policy_engine::Record;
-use std::sync::Arc;
 
 /// What came back, with the intent that is still to be answered by an outcome.
-pub(crate) struct Forwarded {
+pub struct Forwarded {
     pub(crate) intent: Intent,
     pub(crate) commits: Record,
     pub(crate) came: Result<Came, Failure>,
@@ -33,7 +32,7 @@ pub(crate) enum Came {
     /// The whole answer of a model API, in pseudonyms.
     Model { status: StatusCode, headers: HeaderMap, body: Bytes, map: PseudonymMap },
     /// The head of a stream of a model API; its events follow.
-    Stream { upstream: Arc<Upstream>, headers: HeaderMap, body: Incoming, map: PseudonymMap },
+    Stream { headers: HeaderMap, body: Incoming, map: PseudonymMap },
     /// Every model of the upstream.
     Models { call: Box<Call>, status: StatusCode, headers: HeaderMap, body: Bytes },
     /// The answer of a vector store, opened.
@@ -41,7 +40,7 @@ pub(crate) enum Came {
 }
 
 /// Sends the call and reads what comes back; of a stream, its head.
-pub(crate) async fn forward(recorded: Recorded, trace: &mut Trace) -> Forwarded {
+pub async fn forward(recorded: Recorded, trace: &mut Trace) -> Forwarded {
     let began = trace.elapsed();
     let (upstream, outgoing, intent, commits) = recorded.into_parts();
     let came = match outgoing {
@@ -59,24 +58,20 @@ pub(crate) async fn forward(recorded: Recorded, trace: &mut Trace) -> Forwarded 
 }
 
 async fn model(
-    upstream: &Arc<Upstream>,
+    upstream: &Upstream,
     endpoint: Endpoint,
     delivery: Delivery,
     body: Bytes,
     map: PseudonymMap,
 ) -> Result<Came, Failure> {
-    let path = match endpoint {
-        Endpoint::Chat => "/chat/completions",
-        Endpoint::Embeddings => "/embeddings",
-    };
     let accept = match delivery {
         Delivery::Whole => "application/json",
         Delivery::Stream => "text/event-stream",
     };
-    let bound = Bound { method: Method::POST, path: path.to_owned(), body, accept };
+    let bound = Bound { method: Method::POST, path: endpoint.path().to_owned(), body, accept };
     let (head, body) = upstream.send(bound).await.map_err(|e| Failure::from(&e))?.into_parts();
     if delivery == Delivery::Stream && head.status.is_success() {
-        return Ok(Came::Stream { upstream: Arc::clone(upstream), headers: head.headers, body, map });
+        return Ok(Came::Stream { headers: head.headers, body, map });
     }
     let body = upstream.read(body).await.map_err(|e| Failure::from(&e))?;
     Ok(Came::Model { status: head.status, headers: head.headers, body, map })

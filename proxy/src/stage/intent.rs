@@ -13,7 +13,7 @@ use policy_engine::Record;
 use std::sync::Arc;
 
 /// A sealed call whose intent is durable. It owns the proof; only [`record`] makes one.
-pub(crate) struct Recorded {
+pub struct Recorded {
     upstream: Arc<Upstream>,
     outgoing: Outgoing,
     intent: Intent,
@@ -30,7 +30,7 @@ impl Recorded {
 ///
 /// # Errors
 /// The ledger cannot write: the call is refused, and nothing has left.
-pub(crate) async fn record(sidecar: &Sidecar, sealed: SealedCall, trace: &mut Trace) -> Result<Recorded, Failure> {
+pub async fn record(sidecar: &Sidecar, sealed: SealedCall, trace: &mut Trace) -> Result<Recorded, Failure> {
     let began = trace.elapsed();
     let commits = sealed.recorded_as();
     let bytes: &[u8] = match sealed.outgoing() {

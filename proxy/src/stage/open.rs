@@ -6,7 +6,6 @@ use crate::{
     failure::{Blame, Failure},
     record::{Ending, Trace},
     sidecar::Sidecar,
-    upstream::Upstream,
     wire::openai::{self, SseRestorer, Usage},
 };
 use audit_log::{CallStatus, Commitment, Committing, Count, Intent, Side, Tokens, Word};
@@ -15,7 +14,7 @@ use content_guard::{PseudonymMap, Restorer};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use policy_engine::{Query, Record, Resource};
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 use vocab::ModelName;
 
 /// An answer that is ready for the client, once its outcome is durable.
@@ -30,7 +29,6 @@ pub(crate) enum Opened {
 
 /// The events of a stream, still to come.
 pub(crate) struct Events {
-    pub(crate) upstream: Arc<Upstream>,
     pub(crate) body: Incoming,
     pub(crate) restorer: SseRestorer,
     pub(crate) committing: Option<Committing>,
@@ -73,7 +71,7 @@ pub(crate) fn open(sidecar: &Sidecar, forwarded: Forwarded, trace: &mut Trace) -
             let (failure, ending) = failed(failure, None, 0);
             Opened::Failed { intent, failure, ending }
         }
-        Ok(Came::Stream { upstream, headers, body, map }) => {
+        Ok(Came::Stream { headers, body, map }) => {
             let committing = match (commits, trace.salt()) {
                 (Record::None, _) | (_, None) => None,
                 (_, Some(salt)) => Some(Committing::new(salt, Side::Response)),
@@ -83,9 +81,11 @@ pub(crate) fn open(sidecar: &Sidecar, forwarded: Forwarded, trace: &mut Trace) -
             head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             head.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             let restorer = SseRestorer::new(map);
-            Opened::Stream { intent, head, events: Box::new(Events { upstream, body, restorer, committing }) }
+            Opened::Stream { intent, head, events: Box::new(Events { body, restorer, committing }) }
         }
         Ok(Came::Vector(answer)) => {
+            sidecar.metrics().points.inc_by(answer.points);
+            sidecar.metrics().store_exchanges.inc_by(answer.exchanges);
             let ending = ending(answer.status, commit(&answer.received), answer.received_bytes, None);
             let mut response = json(answer.body);
             *response.status_mut() = answer.status;

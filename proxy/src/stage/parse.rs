@@ -48,10 +48,7 @@ pub(crate) async fn parse(sidecar: &Sidecar, request: Authenticated) -> Result<C
             let call =
                 qdrant::parse(target.method(), &segments, target.query(), &body).map_err(|e| Failure::from(&e))?;
             facts.k = call.k();
-            let resource = match call.collection() {
-                Some(collection) => Resource::Collection { upstream: name, collection: collection.clone() },
-                None => Resource::Collections { upstream: name },
-            };
+            let resource = call.resource(&name);
             (call.action(), resource, Typed::Vector(Box::new(call)))
         }
     };

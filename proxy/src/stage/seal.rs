@@ -18,7 +18,7 @@ use policy_engine::{Obligations, Permit, Record};
 use std::sync::Arc;
 
 /// A call whose outgoing content was made safe under a permit. Only [`seal`] makes one.
-pub(crate) struct SealedCall {
+pub struct SealedCall {
     upstream: Arc<Upstream>,
     outgoing: Outgoing,
     record: Record,
@@ -52,7 +52,7 @@ impl SealedCall {
 ///
 /// # Errors
 /// A [`Failure`]: keys that cannot be had, content that an obligation cannot be carried out on.
-pub(crate) async fn seal(sidecar: &Sidecar, permit: Permit<Call>, trace: &mut Trace) -> Result<SealedCall, Failure> {
+pub async fn seal(sidecar: &Sidecar, permit: Permit<Call>, trace: &mut Trace) -> Result<SealedCall, Failure> {
     let began = trace.elapsed();
     let (call, grant) = permit.into_call();
     let terms = grant.obligations();

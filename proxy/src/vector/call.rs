@@ -26,7 +26,7 @@ pub(crate) enum Operation {
     /// Remove the collection.
     Drop,
     /// Index a filterable field.
-    Index { field: String, kind: IndexKind },
+    Index { field: String },
     /// Remove the index of a field.
     DropIndex { field: String },
     /// Write whole points.
@@ -67,15 +67,6 @@ pub(crate) enum TuningValue {
     Whole(u64),
     Fraction(f64),
     Truth(bool),
-}
-
-/// The type that a client declares for an indexed field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IndexKind {
-    Keyword,
-    Integer,
-    Bool,
-    Uuid,
 }
 
 /// A point to write.
@@ -181,11 +172,6 @@ impl WriteOrdering {
 }
 
 impl VectorCall {
-    /// The collection that the call is about.
-    pub(crate) const fn collection(&self) -> Option<&CollectionName> {
-        self.collection.as_ref()
-    }
-
     /// The action that the policy decides on.
     pub(crate) const fn action(&self) -> Action {
         match &self.operation {

@@ -31,8 +31,8 @@ mod sealed;
 mod tests;
 
 pub(crate) use call::{
-    Counting, Create, IndexKind, NewPoint, Operation, Passage, PayloadChange, Search, SearchParams, SearchShape,
-    Searches, Selector, Similar, Tuning, TuningValue, VectorCall, WriteOrdering,
+    Counting, Create, NewPoint, Operation, Passage, PayloadChange, Search, SearchParams, SearchShape, Searches,
+    Selector, Similar, Tuning, TuningValue, VectorCall, WriteOrdering,
 };
 pub use error::VectorError;
 pub(crate) use exchange::Exchange;

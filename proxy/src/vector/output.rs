@@ -3,7 +3,7 @@
 use super::{
     PointId,
     payload::{exclude, include},
-    registry::{CollectionEntry, PhysicalName},
+    registry::CollectionEntry,
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -42,17 +42,21 @@ impl Output {
     /// The JSON text of the wanted part of a payload; `None` when none is wanted or the text is no
     /// object.
     pub(crate) fn payload_of(&self, json: &[u8]) -> Option<Plain<Vec<u8>>> {
-        let pruned = |prune: &dyn Fn(&Map<String, Value>) -> Map<String, Value>| {
-            let map: Map<String, Value> = serde_json::from_slice(json).ok()?;
-            serde_json::to_vec(&prune(&map)).ok().map(Plain::new)
-        };
         match &self.payload {
             PayloadChoice::None => None,
             PayloadChoice::All => Some(Plain::new(json.to_vec())),
-            PayloadChoice::Include(paths) => pruned(&|map| include(map, paths)),
-            PayloadChoice::Exclude(paths) => pruned(&|map| exclude(map, paths)),
+            PayloadChoice::Include(paths) => pruned(json, paths, include),
+            PayloadChoice::Exclude(paths) => pruned(json, paths, exclude),
         }
     }
+}
+
+/// Includes or excludes paths.
+type Prune = fn(&Map<String, Value>, &[String]) -> Map<String, Value>;
+
+fn pruned(json: &[u8], paths: &[String], prune: Prune) -> Option<Plain<Vec<u8>>> {
+    let map: Map<String, Value> = serde_json::from_slice(json).ok()?;
+    serde_json::to_vec(&prune(&map, paths)).ok().map(Plain::new)
 }
 
 /// What the client is told, before it is written in its dialect.
@@ -110,6 +114,4 @@ pub(crate) struct ClientAnswer {
     pub(crate) received: Bytes,
     /// Bytes of all answers of the store.
     pub(crate) received_bytes: usize,
-    /// The store's name of the collection.
-    pub(crate) physical: Option<PhysicalName>,
 }

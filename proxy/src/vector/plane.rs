@@ -185,7 +185,7 @@ async fn prepare_step(
 ) -> Result<Step, VectorError> {
     match operation {
         Operation::Info => Ok(Step::Info(place.request(&StoreCall::Info))),
-        Operation::Index { field, kind: _ } => admin::prepare_index(place, &field),
+        Operation::Index { field } => admin::prepare_index(place, &field),
         Operation::DropIndex { field } => admin::prepare_drop_index(place, &field),
         Operation::Upsert(points) => write::prepare_upsert(plane, place, terms, points).await,
         Operation::Delete(selector) => write::prepare_delete(place, selector),
@@ -242,7 +242,6 @@ impl Prepared {
             exchanges: received.exchanges,
             received: received.last,
             received_bytes: received.bytes,
-            physical: scene.place.map(|place| place.entry.physical),
         })
     }
 

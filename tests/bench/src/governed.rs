@@ -84,7 +84,7 @@ pub(crate) fn start(setup: &Setup<'_>) -> Result<Governed, BenchError> {
     let child = child::program(setup.aios)?
         .args(["proxy", "--config"])
         .arg(&configuration)
-        .env("RUST_LOG", "info")
+        .env_remove("AIOS_LOG")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

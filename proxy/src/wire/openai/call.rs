@@ -19,11 +19,11 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// The path at the upstream, behind its base URL.
+    /// The path at the upstream, behind its base URL (which ends in `/v1` by the SDKs' convention).
     pub(crate) const fn path(self) -> &'static str {
         match self {
-            Self::Chat => "/v1/chat/completions",
-            Self::Embeddings => "/v1/embeddings",
+            Self::Chat => "/chat/completions",
+            Self::Embeddings => "/embeddings",
         }
     }
 }

@@ -14,9 +14,8 @@ mod fields;
 mod object;
 mod sse;
 
-pub(crate) use answer::{Answer, Usage, filter_models, restore};
+pub(crate) use answer::{Usage, filter_models, restore};
 pub(crate) use call::{Delivery, Endpoint, ModelCall, parse};
-pub(crate) use error::{AnswerError, WireError};
 pub(crate) use sse::SseRestorer;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{
     error::WireError,
     reader::{At, Object, small, text, truth, whole},
 };
-use crate::vector::{Create, Distance, IndexKind, Operation, Tuning, TuningValue};
+use crate::vector::{Create, Distance, Operation, Tuning, TuningValue};
 use content_guard::json::{Kind, Value};
 
 /// The settings that pass, per part of the body. All are numbers or truth values.
@@ -123,11 +123,11 @@ pub(super) fn index(mut body: Object<'_, '_>) -> Result<Operation, WireError> {
     // Qdrant's old name of the same thing.
     let schema = schema.or_else(|| body.take("field_type")).ok_or_else(|| WireError::Missing { at: at.to_string() })?;
     body.finish()?;
-    let kind = if schema.is_text() {
-        kind(schema, &at)?
+    if schema.is_text() {
+        refuse_other_kinds(schema, &at)?;
     } else {
         let mut object = Object::of(schema, &at)?;
-        let kind = kind(object.need("type")?, &At::Field(&at, "type"))?;
+        refuse_other_kinds(object.need("type")?, &At::Field(&at, "type"))?;
         // The index is one of tokens: how the store would index the plain value does not apply.
         for name in ["is_tenant", "on_disk", "lookup", "range", "is_principal", "enable_hnsw"] {
             if let Some(value) = object.take(name) {
@@ -135,17 +135,14 @@ pub(super) fn index(mut body: Object<'_, '_>) -> Result<Operation, WireError> {
             }
         }
         object.finish()?;
-        kind
-    };
-    Ok(Operation::Index { field, kind })
+    }
+    Ok(Operation::Index { field })
 }
 
-fn kind(value: Value<'_>, at: &At<'_>) -> Result<IndexKind, WireError> {
+/// Whatever type is declared, the index is one of tokens: it serves every type that equality is asked of.
+fn refuse_other_kinds(value: Value<'_>, at: &At<'_>) -> Result<(), WireError> {
     match value.text().as_deref() {
-        Some("keyword") => Ok(IndexKind::Keyword),
-        Some("integer") => Ok(IndexKind::Integer),
-        Some("bool") => Ok(IndexKind::Bool),
-        Some("uuid") => Ok(IndexKind::Uuid),
+        Some("keyword" | "integer" | "bool" | "uuid") => Ok(()),
         Some("float" | "geo" | "text" | "datetime") => Err(WireError::unsupported(
             "an index for ranges, places or full text is",
             "values are sealed: only equality can be asked for (keyword, integer, bool, uuid)",

@@ -17,7 +17,6 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::WireError;
 pub(crate) use render::render;
-pub use request::SealedRequest;
+pub(crate) use request::SealedRequest;
 pub(crate) use route::parse;

@@ -12,11 +12,7 @@ use serde_json::{Map, Value, json};
 
 /// A request that may leave. Its one constructor takes a [`StoreCall`], whose types hold ciphertexts, tokens,
 /// ids, numbers and known names only.
-///
-/// ```compile_fail
-/// let forged = proxy::vector::SealedRequest { method: http::Method::GET, path: "/".into(), body: Default::default() };
-/// ```
-pub struct SealedRequest {
+pub(crate) struct SealedRequest {
     method: Method,
     path: String,
     body: Bytes,
@@ -52,26 +48,24 @@ impl SealedRequest {
     }
 
     /// The method.
-    #[must_use]
-    pub const fn method(&self) -> &Method {
+    #[cfg(test)]
+    pub(crate) const fn method(&self) -> &Method {
         &self.method
     }
 
     /// Path and query, below the store's address.
-    #[must_use]
-    pub fn path(&self) -> &str {
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// The body; empty where the request has none.
-    #[must_use]
-    pub const fn body(&self) -> &Bytes {
+    pub(crate) const fn body(&self) -> &Bytes {
         &self.body
     }
 
     /// Gives the parts away, to the one place that sends.
-    #[must_use]
-    pub fn into_parts(self) -> (Method, String, Bytes) {
+    pub(crate) fn into_parts(self) -> (Method, String, Bytes) {
         (self.method, self.path, self.body)
     }
 }

@@ -1,7 +1,8 @@
 //! The codec: what is read, what is refused by name, and that nothing panics.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use super::{WireError, parse};
+use super::error::WireError;
+use super::parse;
 use crate::vector::{Operation, VectorCall};
 use bytes::Bytes;
 use http::Method;

@@ -4,7 +4,8 @@ mod answers;
 mod requests;
 mod streams;
 
-use super::{Endpoint, ModelCall, WireError, parse};
+use super::error::WireError;
+use super::{Endpoint, ModelCall, parse};
 use bytes::Bytes;
 use content_guard::{LabelSet, PseudonymMap, Pseudonymiser, Scanner};
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! What is let through, what is replaced, what is refused.
 
-use super::super::{Delivery, Endpoint, WireError};
+use super::super::error::WireError;
+use super::super::{Delivery, Endpoint};
 use super::{bytes, chat, pseudonymiser, read};
 use crate::failure::{Blame, Failure};
 use content_guard::{Label, LabelSet, NotGuarded, Status};
