@@ -60,7 +60,7 @@ pub(crate) enum UpError {
     Store(#[source] Box<dyn Error + Send + Sync>),
     #[error("the local issuer cannot be opened")]
     Issuer(#[source] Box<dyn Error + Send + Sync>),
-    #[error("a configuration override is not valid")]
+    #[error("the configuration in aios.toml, with its overrides, is not valid")]
     Config(#[source] ConfigErrors),
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -73,7 +73,6 @@ pub(crate) struct Instance {
     running: Running,
     issuer: LocalIssuer,
     store: Arc<EmbeddedStore>,
-    store_at: SocketAddr,
     seen: Seen,
     services: TaskTracker,
     stop: CancellationToken,
@@ -110,15 +109,11 @@ impl Instance {
         let overrides = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let config = Config::parse(&text, overrides).map_err(UpError::Config)?;
         let running = assemble::start(&config).await?;
-        Ok(Self { running, issuer, store, store_at, seen, services, stop })
+        Ok(Self { running, issuer, store, seen, services, stop })
     }
 
     pub(crate) const fn running(&self) -> &Running {
         &self.running
-    }
-
-    pub(crate) const fn store_address(&self) -> SocketAddr {
-        self.store_at
     }
 
     pub(crate) const fn seen(&self) -> &Seen {

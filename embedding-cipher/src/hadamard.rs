@@ -1,6 +1,6 @@
 //! The Walsh-Hadamard transform on one power-of-two block, without its scale factor.
 
-/// Transforms `block` in place: out[i] = sum over j of (-1)^popcount(i & j) * in[j]. Applied twice it
+/// Transforms `block` in place: `out[i] = sum over j of (-1)^popcount(i & j) * in[j]`. Applied twice it
 /// gives the block times its length.
 ///
 /// INVARIANT: the length is a power of two. Additions happen in one fixed order, so that the result

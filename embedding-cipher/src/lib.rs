@@ -5,7 +5,7 @@
 //!   texts and a few known pairs undoes it (see the threat model).
 //! - [`BlindIndex`] turns a field name or a typed field value into a keyed token, so that a store can
 //!   answer equality filters on tokens.
-//! - [`exact_score`] and [`rank`] recompute scores on exact vectors, in the conventions of the stores.
+//! - [`exact_score`] and [`rank()`] recompute scores on exact vectors, in the conventions of the stores.
 //!
 //! Everything here is pure: no I/O, clock or randomness. The same key and input give the same bytes on
 //! every machine. The formats are in `docs/formats-vectors.md`, with golden files in `golden/`.

@@ -194,7 +194,7 @@ def test_bad_configurations_of_collections(topology, name, case):
 @pytest.mark.parametrize("mode", ["sealed", "plain"])
 def test_modes_that_are_not_built_are_refused_by_name(topology, tmp_path, mode):
     """A policy that asks for a mode of a later issue is never served by a weaker one."""
-    from conftest import upstream_tables
+    from harness.topology import upstream_tables
     from harness.aios import ROOT, Sidecar
 
     policies = tmp_path / "policies"

@@ -10,7 +10,7 @@ import pytest
 from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from conftest import build, tear_down
+from harness.topology import build, tear_down
 from harness import raw
 
 SIZE = 8

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import build, tear_down
+from harness.topology import build, tear_down
 from harness import raw
 from harness.process import wait_until
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from conftest import build, tear_down, upstream_tables
+from harness.topology import build, tear_down, upstream_tables
 from harness import raw
 from harness.aios import Sidecar
 from harness.process import free_ports, wait_until

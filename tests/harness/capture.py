@@ -2,6 +2,7 @@
 
 import dataclasses
 import http.client
+import sys
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,21 @@ class Seen:
         """Everything that the upstream was told, as one block of bytes."""
         head = f"{self.method} {self.path}\n" + "".join(f"{k}: {v}\n" for k, v in self.headers)
         return head.encode("utf-8", "surrogateescape") + b"\n" + self.body
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Serves on a free port of loopback. Peers that go away are part of the tests: they are not reported."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
+
+    def handle_error(self, request, client_address):
+        """Report faults of the harness only."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class Recorder:
@@ -119,8 +135,7 @@ class Capture(Recorder):
         super().__init__()
         parts = urllib.parse.urlsplit(url)
         self.host, self.port, self.prefix = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
+        self._server = QuietServer(_Handler)
         self._server.capture = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -18,9 +18,9 @@ import hashlib
 import json
 import struct
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
-from .capture import Recorder, Seen, read_body
+from .capture import QuietServer, Recorder, Seen, read_body
 
 SECRET_OF_UPSTREAM = "upstream-internal-secret-7d1f"
 DIMENSIONS = 32
@@ -153,9 +153,7 @@ class StandIn(Recorder):
     def __init__(self):
         super().__init__()
         self.release = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.request_queue_size = 256
+        self._server = QuietServer(_Handler)
         self._server.stand_in = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -1,16 +1,16 @@
 //! The vector plane: one typed call, sealed, sent, opened and re-ranked.
 //!
-//! A wire codec (`crate::wire::qdrant`) turns a client's request into a [`VectorCall`] and an
+//! A wire codec (`crate::wire::qdrant`) turns a client's request into a `VectorCall` and an
 //! answer into the client's bytes. Everything between is written once and here:
 //!
-//! 1. [`VectorPlane::prepare`] takes the call and the policy's `Grant`, finds the collection's frozen
+//! 1. `VectorPlane::prepare` takes the call and the policy's `Grant`, finds the collection's frozen
 //!    entry and its keys, seals what will leave and rewrites filters to tokens. Whatever can fail
 //!    before bytes leave fails here.
 //! 2. The pipeline records the intent.
-//! 3. [`Prepared::carry_out`] exchanges with the store, opens what returns, ranks exactly and gives the
+//! 3. `Prepared::carry_out` exchanges with the store, opens what returns, ranks exactly and gives the
 //!    client's answer.
 //!
-//! What an exchange sends is a [`SealedRequest`]: it is made from ciphertexts, tokens, ids, numbers and
+//! What an exchange sends is a `SealedRequest`: it is made from ciphertexts, tokens, ids, numbers and
 //! physical names only, by their types. The physical layout is in `docs/formats-vectors.md`.
 
 mod call;

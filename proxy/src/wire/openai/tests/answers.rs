@@ -1,6 +1,7 @@
 //! Whole answers.
 
-use super::super::{AnswerError, Usage, filter_models, restore};
+use super::super::error::AnswerError;
+use super::super::{Usage, filter_models, restore};
 use super::{bytes, sent};
 use content_guard::PseudonymMap;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! Streams, cut in every way.
 
-use super::super::{AnswerError, SseRestorer, Usage};
+use super::super::error::AnswerError;
+use super::super::{SseRestorer, Usage};
 use super::{bytes, sent};
 use content_guard::PseudonymMap;
 use proptest::prelude::*;
@@ -112,7 +113,7 @@ fn held_text_comes_before_the_finish_in_a_chunk_of_the_same_answer() {
 fn a_finish_in_the_same_chunk_takes_the_held_text_with_it() {
     let (token, map) = sent("alice@example.com");
     let stream = event(&chunk(0, &json!({"content": &token[..5]}), None))
-        + &event(&chunk(0, &json!({"content": &token[5..7]}), Some("length")));
+        + &*event(&chunk(0, &json!({"content": &token[5..7]}), Some("length")));
     let (out, _) = pass(map, stream.as_bytes(), &[]);
     let (texts, events) = collected(&out);
     assert_eq!(texts["0/content"], token[..7]);
@@ -163,13 +164,13 @@ fn text_that_is_held_comes_before_the_tool_call_that_ends_it() {
     let (token, map) = sent("alice@example.com");
     let head = &token[..4];
     let stream = event(&chunk(0, &json!({"reasoning_content": head}), None))
-        + &event(&chunk(0, &json!({"content": head}), None))
-        + &event(&chunk(
+        + &*event(&chunk(0, &json!({"content": head}), None))
+        + &*event(&chunk(
             0,
             &json!({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}),
             None,
         ))
-        + &event(&chunk(0, &json!({}), Some("tool_calls")));
+        + &*event(&chunk(0, &json!({}), Some("tool_calls")));
     let (out, _) = pass(map, stream.as_bytes(), &[]);
     let (texts, events) = collected(&out);
     assert_eq!((texts["0/reasoning_content"].as_str(), texts["0/content"].as_str()), (head, head));
@@ -220,7 +221,7 @@ fn events_without_a_token_pass_byte_for_byte() {
 fn an_error_event_in_mid_stream_is_restored_and_loses_nothing() {
     let (token, map) = sent("alice@example.com");
     let stream = event(&chunk(0, &json!({"content": &token[..3]}), None))
-        + &event(&json!({"error": {"message": format!("no such user: {token}")}}));
+        + &*event(&json!({"error": {"message": format!("no such user: {token}")}}));
     let (out, _) = pass(map, stream.as_bytes(), &[5]);
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains("no such user: alice@example.com") && text.contains(&format!("{:?}", &token[..3])), "{text}");
