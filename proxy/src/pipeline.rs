@@ -3,9 +3,9 @@
 //! accept ▸ authenticate ▸ parse ▸ decide ▸ seal ▸ record intent ▸ forward ▸ open ▸ record outcome
 //!
 //! Each stage takes the value before it by move, so that a later value cannot exist without the
-//! earlier ones: [`decide`] gives a `Permit`, without which [`seal`] has no call; [`seal`] gives a
-//! `SealedCall`, without which nothing is recorded; [`intent`] gives a `Recorded`, which owns the
-//! ledger's `Intent` and without which [`forward`] sends nothing.
+//! earlier ones: `decide` gives a `Permit`, without which `seal` has no call; `seal` gives a
+//! `SealedCall`, without which nothing is recorded; `intent` gives a `Recorded`, which owns the
+//! ledger's `Intent` and without which `forward` sends nothing.
 
 use crate::{
     answer::AnswerBody,
