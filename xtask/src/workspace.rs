@@ -53,9 +53,15 @@ impl Workspace {
         command
     }
 
-    /// A cargo command.
+    /// A cargo command. What cargo told this program about its own package is left out: build scripts would take it for a
+    /// change, and everything would be built again that a plain `cargo` in a shell has built.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
-        self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
+        let mut command = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments);
+        let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(own)) {
+            command.env_remove(name);
+        }
+        command
     }
 }
 
