@@ -23,6 +23,7 @@
     allow(dead_code, reason = "the modules that both sides share serve the writer too")
 )]
 
+mod causes;
 mod checkpoint;
 mod hex;
 mod keys;

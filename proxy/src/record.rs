@@ -16,7 +16,7 @@ use audit_log::{
 };
 use http::{HeaderName, HeaderValue, Response};
 use kms_bridge::{Dek, DekScope, Purpose};
-use policy_engine::{Action, Denial, PolicyDigest, Resource, RuleId};
+use policy_engine::{Action, Denial, PolicyDigest, Record, Resource, RuleId};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::{
     collections::BTreeSet,
@@ -145,9 +145,12 @@ impl Trace {
         &self.record
     }
 
-    /// The salt of this call's commitments.
-    pub(crate) fn salt(&self) -> Option<&Salt> {
-        self.caller.as_ref().map(|known| &known.salt)
+    /// The salt of this call's commitments; `None` where the policy wants none of them.
+    pub(crate) fn salt(&self, wanted: Record) -> Option<&Salt> {
+        match wanted {
+            Record::None => None,
+            Record::Digest | Record::Content => self.caller.as_ref().map(|known| &known.salt),
+        }
     }
 
     /// The key of the tenant's pseudonyms.

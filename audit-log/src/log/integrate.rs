@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::disk::{Disk, IoFailure};
 use super::segment::Spare;
 use super::shared::{Durability, Shared, lock};
+use crate::causes::describe;
 use crate::checkpoint::{DURABILITY_OS_LINE, sign_checkpoint};
 use crate::keys::SigningKey;
 use crate::layout::{TILE_WIDTH, TileKind, checkpoint_path, leaf_hash, push_entry, tile_path};
@@ -349,17 +350,6 @@ impl Worker {
             lock(&self.shared.segments).pop_front();
         }
     }
-}
-
-/// An error with its causes, for the reason that callers get.
-pub(crate) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Removes what an earlier run left in the directory of temporary files.

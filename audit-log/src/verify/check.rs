@@ -10,6 +10,7 @@ use super::pairing::Pairing;
 use super::report::{Report, Verdict};
 use super::signed_log::{LogReadError, SignedLog, TileBytes, read, read_tile};
 use super::tail::check_tail;
+use crate::causes::describe;
 use crate::hex;
 use crate::keys::VerifierKeys;
 use crate::layout::{TILE_WIDTH, TileKind, entries_of, leaf_hash, levels_of, tile_path, tiles_of};
@@ -221,17 +222,6 @@ impl TreeCheck<'_> {
         let width = if number < full { TILE_WIDTH } else { partial };
         tile_path(self.log.dir(), kind, number, width).display().to_string()
     }
-}
-
-/// An error with its causes.
-pub(super) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 impl Report {

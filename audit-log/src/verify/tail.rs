@@ -1,8 +1,8 @@
 //! The write-ahead log beside the tree: what it repeats must agree, what it adds is not signed.
 
-use super::check::describe;
 use super::report::Report;
 use super::signed_log::{LogReadError, SignedLog};
+use crate::causes::describe;
 use crate::keys::VerifierKeys;
 use crate::wal::{Frame, WalReadError, WalReader, segments_in};
 

@@ -38,10 +38,7 @@ pub async fn record(sidecar: &Sidecar, sealed: SealedCall, trace: &mut Trace) ->
         Outgoing::Models(_) => &[],
         Outgoing::Vector(prepared) => prepared.first_body(),
     };
-    let commitment = match (commits, trace.salt()) {
-        (Record::None, _) | (_, None) => None,
-        (_, Some(salt)) => Some(Commitment::to(salt, Side::Request, bytes)),
-    };
+    let commitment = trace.salt(commits).map(|salt| Commitment::to(salt, Side::Request, bytes));
     let Some(record) = trace.intent(commitment, bytes.len()) else {
         return Err(Failure::new(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use content_guard::{PseudonymMap, Restorer};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
-use policy_engine::{Query, Record, Resource};
+use policy_engine::{Query, Resource};
 use std::collections::BTreeSet;
 use vocab::ModelName;
 
@@ -50,32 +50,12 @@ const PASSED: [&str; 9] = [
 /// Restores pseudonyms, opens records, and turns errors into the client's dialect.
 pub(crate) fn open(sidecar: &Sidecar, forwarded: Forwarded, trace: &mut Trace) -> Opened {
     let Forwarded { intent, commits, came } = forwarded;
-    let commit = |bytes: &[u8]| match (commits, trace.salt()) {
-        (Record::None, _) | (_, None) => None,
-        (_, Some(salt)) => Some(Commitment::to(salt, Side::Response, bytes)),
-    };
-    let failed = |failure: Failure, response, response_bytes| {
-        let ending = Ending {
-            status: CallStatus::Failed,
-            http_status: failure.status.as_u16(),
-            failure: Some(failure.clone()),
-            obligations: BTreeSet::new(),
-            response,
-            response_bytes,
-            tokens: None,
-        };
-        (failure, ending)
-    };
+    let salt = trace.salt(commits);
+    let commit = |bytes: &[u8]| salt.map(|salt| Commitment::to(salt, Side::Response, bytes));
     match came {
-        Err(failure) => {
-            let (failure, ending) = failed(failure, None, 0);
-            Opened::Failed { intent, failure, ending }
-        }
+        Err(failure) => failed(intent, failure, None, 0),
         Ok(Came::Stream { headers, body, map }) => {
-            let committing = match (commits, trace.salt()) {
-                (Record::None, _) | (_, None) => None,
-                (_, Some(salt)) => Some(Committing::new(salt, Side::Response)),
-            };
+            let committing = salt.map(|salt| Committing::new(salt, Side::Response));
             let mut head = Response::new(());
             pass(&headers, head.headers_mut());
             head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -96,10 +76,7 @@ pub(crate) fn open(sidecar: &Sidecar, forwarded: Forwarded, trace: &mut Trace) -
             let bytes = body.len();
             match models(sidecar, &call, status, &body) {
                 Ok(body) => whole(intent, &headers, status, body, ending(status, commitment, bytes, None)),
-                Err(failure) => {
-                    let (failure, ending) = failed(failure, commitment, bytes);
-                    Opened::Failed { intent, failure, ending }
-                }
+                Err(failure) => failed(intent, failure, commitment, bytes),
             }
         }
         Ok(Came::Model { status, headers, body, map }) => {
@@ -107,13 +84,23 @@ pub(crate) fn open(sidecar: &Sidecar, forwarded: Forwarded, trace: &mut Trace) -
             let bytes = body.len();
             match model(status, &headers, body, map) {
                 Ok((body, tokens)) => whole(intent, &headers, status, body, ending(status, commitment, bytes, tokens)),
-                Err(failure) => {
-                    let (failure, ending) = failed(failure, commitment, bytes);
-                    Opened::Failed { intent, failure, ending }
-                }
+                Err(failure) => failed(intent, failure, commitment, bytes),
             }
         }
     }
+}
+
+fn failed(intent: Intent, failure: Failure, response: Option<Commitment>, response_bytes: usize) -> Opened {
+    let ending = Ending {
+        status: CallStatus::Failed,
+        http_status: failure.status.as_u16(),
+        failure: Some(failure.clone()),
+        obligations: BTreeSet::new(),
+        response,
+        response_bytes,
+        tokens: None,
+    };
+    Opened::Failed { intent, failure, ending }
 }
 
 fn whole(intent: Intent, headers: &HeaderMap, status: StatusCode, body: Bytes, ending: Ending) -> Opened {
