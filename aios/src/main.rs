@@ -16,6 +16,10 @@ mod state;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// Records and bodies are freed on other threads than made them, which this allocator is quick at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Governs every model and vector-store call of an organisation's apps.
 #[derive(Parser)]
 #[command(name = "aios", version, about, arg_required_else_help = true)]

@@ -133,8 +133,8 @@ impl Ledger {
         self.log.shared.health()
     }
 
-    /// Queues a leaf and waits until it is durable. The proof is made by the writing thread, so
-    /// that one that nobody waits for any more is dropped there.
+    /// Queues a leaf and waits until it is durable. The proof is made by whoever writes it, so that one
+    /// that nobody waits for any more is dropped there.
     async fn submit<P: Send + 'static>(
         &self,
         leaf: Vec<u8>,
@@ -146,7 +146,7 @@ impl Ledger {
             // An error here means that nobody waits: the proof is dropped.
             drop(tell.send(index.map(proof)));
         });
-        self.log.shared.append(leaf, class, done)?;
+        self.log.append(leaf, class, done)?;
         let deadline = self.log.shared.config.deadline;
         match tokio::time::timeout(deadline, told).await {
             Err(_) => Err(LedgerError::Deadline(deadline)),

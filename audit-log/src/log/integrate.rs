@@ -15,12 +15,32 @@ use super::shared::{Durability, Shared, lock};
 use crate::causes::describe;
 use crate::checkpoint::{DURABILITY_OS_LINE, sign_checkpoint};
 use crate::keys::SigningKey;
-use crate::layout::{TILE_WIDTH, TileKind, checkpoint_path, leaf_hash, push_entry, tile_path};
+use crate::layout::{TILE_WIDTH, TileKind, checkpoint_path, leaf_hash, levels_of, push_entry, tile_path, tiles_of};
 use crate::tree::Edge;
 use crate::wal::{WalReadError, WalReader};
 
 /// Entries between two checkpoints at most, so that memory and open files stay bounded.
-const ROUND: u64 = 8_192;
+const ROUND: u64 = 16_384;
+
+/// Whether the last, partial tile is written too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Up to the last entry.
+    Whole,
+    /// Up to the last full tile where there is a new one: under load, partial tiles would be written only to
+    /// be replaced at once. The entries behind it come under the next checkpoint.
+    FullTiles,
+}
+
+impl Extent {
+    /// Where a tree of `size` entries ends next, when there are `acknowledged`.
+    const fn end(self, size: u64, acknowledged: u64) -> u64 {
+        match self {
+            Self::FullTiles if acknowledged / TILE_WIDTH > size / TILE_WIDTH => acknowledged / TILE_WIDTH * TILE_WIDTH,
+            Self::Whole | Self::FullTiles => acknowledged,
+        }
+    }
+}
 
 /// Why tiles or a checkpoint could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -52,13 +72,8 @@ pub(crate) struct Tree {
     pub(crate) signed: Option<u64>,
 }
 
-/// Files that are written but not named yet.
-#[derive(Default)]
-struct Staged {
-    files: Vec<(File, PathBuf, PathBuf)>,
-    /// Directories of partial tiles that a full one supersedes.
-    superseded: Vec<PathBuf>,
-}
+/// Files that are written but not named yet: each with its temporary and its final path.
+type Staged = Vec<(File, PathBuf, PathBuf)>;
 
 impl Tree {
     pub(crate) const fn size(&self) -> u64 {
@@ -98,7 +113,7 @@ impl Tree {
     ) -> Result<u64, TreeError> {
         let start = self.size();
         let until = until.min(start + ROUND);
-        let mut staged = Staged::default();
+        let mut staged = Staged::new();
         while wal.next_index() < until {
             if let Some(frame) = wal.next_frame()? {
                 if frame.index >= self.size() {
@@ -114,10 +129,9 @@ impl Tree {
             return Ok(0);
         }
         self.stage_partial_tiles(&mut staged, start)?;
-        let superseded = core::mem::take(&mut staged.superseded);
-        self.name(staged)?;
+        self.name(&staged)?;
         self.sign()?;
-        for partial in superseded {
+        for partial in self.superseded(start) {
             // Leftovers are harmless: a reader finds the full tile first.
             let _ = fs::remove_dir_all(partial);
         }
@@ -156,6 +170,16 @@ impl Tree {
         Ok(())
     }
 
+    /// The directories of partial tiles of the tree of `start` entries that are full now.
+    fn superseded(&self, start: u64) -> impl Iterator<Item = PathBuf> {
+        let kinds = levels_of(start).map(TileKind::Hashes).chain([TileKind::Entries]);
+        kinds.filter_map(move |kind| {
+            let (full, width) = tiles_of(kind, start);
+            let grown = width > 0 && tiles_of(kind, self.size()).0 > full;
+            grown.then(|| tile_path(&self.dir, kind, full, TILE_WIDTH).with_extension("p"))
+        })
+    }
+
     fn stage(
         &self,
         staged: &mut Staged,
@@ -165,23 +189,20 @@ impl Tree {
         bytes: &[u8],
     ) -> Result<(), TreeError> {
         let path = tile_path(&self.dir, kind, number, width);
-        if width == TILE_WIDTH {
-            staged.superseded.push(path.with_extension("p"));
-        }
-        let temporary = self.dir.join("tmp").join(staged.files.len().to_string());
+        let temporary = self.dir.join("tmp").join(staged.len().to_string());
         let file = self.disk.create(&temporary)?;
         self.disk.write_at(&file, &temporary, bytes, 0)?;
-        staged.files.push((file, temporary, path));
+        staged.push((file, temporary, path));
         Ok(())
     }
 
     /// Flushes staged files, gives them their names and makes those durable.
-    fn name(&self, staged: Staged) -> Result<(), TreeError> {
-        for (file, temporary, _) in &staged.files {
+    fn name(&self, staged: &Staged) -> Result<(), TreeError> {
+        for (file, temporary, _) in staged {
             self.disk.flush(file, temporary)?;
         }
         let mut parents = BTreeSet::new();
-        for (_, temporary, path) in &staged.files {
+        for (_, temporary, path) in staged {
             let parent = path.parent().ok_or(TreeError::Broken("tile path"))?;
             if parents.insert(parent) {
                 self.disk.make_dirs(parent)?;
@@ -241,7 +262,7 @@ impl Worker {
                 if self.shared.failure().is_some() {
                     return;
                 }
-                self.catch_up();
+                self.catch_up(if last { Extent::Whole } else { Extent::FullTiles });
                 due = Instant::now() + self.shared.config.checkpoint_interval;
             }
             if last {
@@ -279,10 +300,11 @@ impl Worker {
         }
     }
 
-    fn catch_up(&mut self) {
+    fn catch_up(&mut self, extent: Extent) {
         loop {
-            match self.round() {
+            match self.round(extent) {
                 Ok(0) => return,
+                Ok(_) if extent == Extent::FullTiles && self.behind() < TILE_WIDTH => return,
                 Ok(_) => {}
                 Err(error) if error.is_full() => {
                     self.shared.tree_delays.fetch_add(1, Ordering::Relaxed);
@@ -296,8 +318,13 @@ impl Worker {
         }
     }
 
-    fn round(&mut self) -> Result<u64, TreeError> {
-        let until = self.shared.acknowledged.load(Ordering::Acquire);
+    /// Entries that are acknowledged and not in the tree.
+    fn behind(&self) -> u64 {
+        self.shared.acknowledged.load(Ordering::Acquire).saturating_sub(self.tree.size())
+    }
+
+    fn round(&mut self, extent: Extent) -> Result<u64, TreeError> {
+        let until = extent.end(self.tree.size(), self.shared.acknowledged.load(Ordering::Acquire));
         let mut wal = match self.wal.take() {
             Some(wal) => wal,
             None => WalReader::open(&self.first_segment()?)?,
@@ -364,4 +391,25 @@ pub(crate) fn clear_temporary(disk: &Disk, dir: &Path) -> Result<(), IoFailure> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Extent::{FullTiles, Whole};
+
+    #[test]
+    fn a_checkpoint_under_load_ends_with_a_full_tile_and_none_is_put_off_twice() {
+        for (extent, size, acknowledged, end) in [
+            (Whole, 0, 1_000, 1_000),
+            (FullTiles, 0, 255, 255),
+            (FullTiles, 0, 256, 256),
+            (FullTiles, 0, 1_000, 768),
+            (FullTiles, 768, 1_000, 1_000),
+            (FullTiles, 1_000, 1_023, 1_023),
+            (FullTiles, 1_000, 1_025, 1_024),
+            (FullTiles, 1_024, 1_024, 1_024),
+        ] {
+            assert_eq!(extent.end(size, acknowledged), end, "{size} {acknowledged}");
+        }
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::LedgerError;
 use super::open::Opened;
 use super::segment::Spare;
+use crate::wal::frame_length;
 
 /// What an acknowledgement means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,6 +102,25 @@ pub(crate) struct Pending {
     pub(crate) done: Done,
 }
 
+/// Who takes what is queued to the disk. INVARIANT: while entries are queued, somebody does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Nobody,
+    /// The writing thread.
+    Thread,
+    /// A caller, which writes for itself and for whoever queues up meanwhile.
+    Caller,
+}
+
+/// What the caller that queued an entry does next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Wait.
+    Wait,
+    /// Call [`super::write::Writer::lead`], which writes the entry here and now.
+    Lead,
+}
+
 enum Phase {
     Open,
     Closing,
@@ -109,8 +129,10 @@ enum Phase {
 
 struct Queue {
     pending: Vec<Pending>,
+    /// The length of all their frames.
     bytes: usize,
     phase: Phase,
+    turn: Turn,
 }
 
 /// What the tree thread waits for.
@@ -132,6 +154,8 @@ pub(crate) struct Shared {
     /// A zeroed segment for the writer to go on with.
     pub(crate) spare: Mutex<Option<Spare>>,
     spares_made: AtomicU64,
+    /// Bytes of frames that the current segment takes before anything else has to be done.
+    pub(crate) room: AtomicUsize,
     /// Entries acknowledged.
     pub(crate) acknowledged: AtomicU64,
     /// Entries on stable storage for certain.
@@ -149,13 +173,14 @@ impl Shared {
         Self {
             config,
             dir: opened.dir.clone(),
-            queue: Mutex::new(Queue { pending: Vec::new(), bytes: 0, phase: Phase::Open }),
+            queue: Mutex::new(Queue { pending: Vec::new(), bytes: 0, phase: Phase::Open, turn: Turn::Nobody }),
             queued: Condvar::new(),
             signals: Mutex::new(Signals { spare_wanted: true, ..Signals::default() }),
             signalled: Condvar::new(),
             segments: Mutex::new(VecDeque::from([(size, opened.segment.path.clone())])),
             spare: Mutex::new(None),
             spares_made: AtomicU64::new(1),
+            room: AtomicUsize::new(0),
             acknowledged: AtomicU64::new(size),
             synced: AtomicU64::new(size),
             disk_full: AtomicBool::new(false),
@@ -166,8 +191,29 @@ impl Shared {
         }
     }
 
-    /// Queues an entry. `done` is called exactly once if this gives `Ok`, and not at all otherwise.
+    /// Queues an entry for the writing thread. `done` is called exactly once if this gives `Ok`, and not
+    /// at all otherwise.
     pub(crate) fn append(&self, leaf: Vec<u8>, class: Class, done: Done) -> Result<(), LedgerError> {
+        let mut queue = self.push(leaf, class, done)?;
+        self.to_thread(&mut queue);
+        Ok(())
+    }
+
+    /// Queues an entry like [`Shared::append`], and has the caller write it where no flush is asked for,
+    /// nobody writes and the segment has room: waking a thread that wakes the caller costs more than a
+    /// write into memory. A flush stays with the thread, since it may take longer than the deadline.
+    pub(crate) fn append_here(&self, leaf: Vec<u8>, class: Class, done: Done) -> Result<Next, LedgerError> {
+        let mut queue = self.push(leaf, class, done)?;
+        let short = self.config.durability == Durability::Os && queue.bytes <= self.room.load(Ordering::Relaxed);
+        if short && queue.turn == Turn::Nobody {
+            queue.turn = Turn::Caller;
+            return Ok(Next::Lead);
+        }
+        self.to_thread(&mut queue);
+        Ok(Next::Wait)
+    }
+
+    fn push(&self, leaf: Vec<u8>, class: Class, done: Done) -> Result<MutexGuard<'_, Queue>, LedgerError> {
         let mut queue = lock(&self.queue);
         match &queue.phase {
             Phase::Open => {}
@@ -176,27 +222,63 @@ impl Shared {
                 return Err(LedgerError::Failed { reason: Arc::clone(reason) });
             }
         }
-        if class == Class::Start && queue.bytes + leaf.len() > self.config.queue_bytes {
+        let bytes = frame_length(leaf.len());
+        if class == Class::Start && queue.bytes + bytes > self.config.queue_bytes {
             return Err(LedgerError::Overloaded);
         }
-        queue.bytes += leaf.len();
+        queue.bytes += bytes;
         queue.pending.push(Pending { leaf, class, done });
-        drop(queue);
-        self.queued.notify_one();
-        Ok(())
+        Ok(queue)
     }
 
-    /// Waits for entries and takes all of them. `None` once the log is closed or failed and nothing
-    /// is left.
+    fn to_thread(&self, queue: &mut Queue) {
+        if queue.turn == Turn::Nobody {
+            queue.turn = Turn::Thread;
+            self.queued.notify_one();
+        }
+    }
+
+    /// Takes what is queued. `None`, and nobody's turn, once nothing is.
     pub(crate) fn take_pending(&self) -> Option<Vec<Pending>> {
         let mut queue = lock(&self.queue);
-        loop {
-            if !queue.pending.is_empty() {
-                queue.bytes = 0;
-                return Some(core::mem::take(&mut queue.pending));
-            }
+        if queue.pending.is_empty() {
+            queue.turn = Turn::Nobody;
             if !matches!(queue.phase, Phase::Open) {
-                return None;
+                // The thread may be waiting for this, to end.
+                self.queued.notify_one();
+            }
+            return None;
+        }
+        queue.bytes = 0;
+        Some(core::mem::take(&mut queue.pending))
+    }
+
+    /// Drops what is queued: whoever waits for it is told that the log is closed.
+    pub(crate) fn forget_pending(&self) {
+        let dropped = core::mem::take(&mut lock(&self.queue).pending);
+        drop(dropped);
+    }
+
+    /// Gives a caller's turn to the thread.
+    pub(crate) fn pass_on(&self) {
+        let mut queue = lock(&self.queue);
+        queue.turn = Turn::Nobody;
+        let idle = queue.pending.is_empty();
+        if !idle {
+            self.to_thread(&mut queue);
+        } else if !matches!(queue.phase, Phase::Open) {
+            self.queued.notify_one();
+        }
+    }
+
+    /// Waits until it is the thread's turn. False once the log is closed or failed and nothing is left.
+    pub(crate) fn wait_turn(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        loop {
+            match queue.turn {
+                Turn::Thread => return true,
+                Turn::Nobody if !matches!(queue.phase, Phase::Open) => return false,
+                Turn::Nobody | Turn::Caller => {}
             }
             queue = self.queued.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }

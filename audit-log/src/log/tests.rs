@@ -72,6 +72,41 @@ fn append(log: &Log, class: Class, leaf: &[u8]) -> Result<u64, LedgerError> {
     told.recv().expect("done is called exactly once")
 }
 
+#[test]
+fn without_a_flush_a_caller_writes_for_itself_and_for_others() {
+    let bench = Bench::new();
+    let log = bench.open(Disk::default(), LedgerConfig { durability: super::Durability::Os, ..SMALL }).unwrap();
+    let (tell, told) = mpsc::channel();
+    log.append(leaf(0, 50), Class::Start, Box::new(move |done| tell.send(done).unwrap())).unwrap();
+    // No thread had to be waited for.
+    assert_eq!(told.try_recv().unwrap().unwrap(), 0);
+    // Enough for several segments, from several threads.
+    let indexes = std::thread::scope(|scope| {
+        let writers: Vec<_> = (1..5)
+            .map(|n| {
+                let log = &log;
+                scope.spawn(move || {
+                    let send = |m: usize| {
+                        let (tell, told) = mpsc::channel();
+                        let done = Box::new(move |done: Result<u64, LedgerError>| tell.send(done).unwrap());
+                        log.append(leaf(n * 1_000 + m, 2_000), Class::Start, done).unwrap();
+                        told.recv().unwrap().unwrap()
+                    };
+                    (0..100).map(send).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut all: Vec<_> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+        all.sort_unstable();
+        all
+    });
+    assert_eq!(indexes, (1..401).collect::<Vec<_>>());
+    log.close().unwrap();
+    let report = verify_dir(&bench.log_dir(), &bench.keys, &mut |_| {});
+    assert_eq!(report.verdict, Verdict::Sound, "{:?}", report.problems);
+    assert_eq!(report.records.events, 401);
+}
+
 /// 12 entries of up to 60 KB over several segments; gives what was acknowledged.
 fn script(log: &Log) -> BTreeMap<u64, Vec<u8>> {
     let mut acknowledged = BTreeMap::new();

@@ -1,7 +1,8 @@
-//! The thread that makes entries durable. It alone writes frames, in the order of the indexes.
+//! The writer that makes entries durable, in the order of the indexes. A thread runs it, or a caller that is
+//! alone; [`Shared`] says whose turn it is.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::disk::{Disk, IoFailure};
@@ -12,8 +13,26 @@ use crate::wal::{FrameView, frame_length, push_frame};
 
 /// Frames are written at the latest when this many bytes are ready.
 const GROUP_BYTES: usize = 1 << 20;
+/// How many batches a caller writes before the thread takes over.
+const LEAD_ROUNDS: usize = 8;
 /// After the disk was found full, it is not tried again for this long.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs the writer whenever it is the thread's turn, until the log is closed or failed.
+///
+/// A batch is whatever queued up while the last one was flushed.
+pub(crate) fn run(shared: &Shared, writer: &Mutex<Writer>) {
+    while shared.wait_turn() {
+        loop {
+            // On a busy machine this lets callers run that are about to queue something: larger batches,
+            // fewer flushes. On an idle one it does nothing.
+            std::thread::yield_now();
+            let Some(batch) = shared.take_pending() else { break };
+            lock(writer).write(batch);
+        }
+    }
+    shared.signal(|signals| signals.writer_done = true);
+}
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -27,20 +46,40 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, disk: Disk, segment: Segment) -> Self {
-        Self { shared, disk, segment, group: Vec::new(), waiting: Vec::new(), full_since: None }
+        let writer = Self { shared, disk, segment, group: Vec::new(), waiting: Vec::new(), full_since: None };
+        writer.note_room();
+        writer
     }
 
-    /// Takes whatever has queued up while the last group was flushed, writes it with one flush and
-    /// acknowledges it, until the log is closed or a write fails.
-    pub(crate) fn run(mut self) {
-        while let Some(batch) = self.shared.take_pending() {
-            let mut batch = batch.into_iter();
-            let done = self.place_all(&mut batch).and_then(|()| self.flush());
-            if let Err(failure) = done {
-                self.give_up(&failure, batch);
-            }
+    /// Writes for its caller, and for whoever queues up meanwhile, but not for long: the thread goes on.
+    pub(crate) fn lead(&mut self) {
+        for _ in 0..LEAD_ROUNDS {
+            let Some(batch) = self.shared.take_pending() else { return };
+            self.write(batch);
         }
-        self.shared.signal(|signals| signals.writer_done = true);
+        self.shared.pass_on();
+    }
+
+    /// Writes a batch with one flush and acknowledges it.
+    pub(crate) fn write(&mut self, batch: Vec<Pending>) {
+        let mut batch = batch.into_iter();
+        let done = self.place_all(&mut batch).and_then(|()| self.flush());
+        if let Err(failure) = done {
+            self.give_up(&failure, batch);
+        }
+        self.note_room();
+    }
+
+    /// Says how much fits without a new segment, the part that is kept for ends left out.
+    fn note_room(&self) {
+        let Segment { length, offset, .. } = self.segment;
+        let room = (length - length / 4).saturating_sub(offset);
+        self.shared.room.store(usize::try_from(room).unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// Drops what is not acknowledged: whoever waits for it is told that the log is closed.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting.clear();
     }
 
     fn place_all(&mut self, batch: &mut impl Iterator<Item = Pending>) -> Result<(), IoFailure> {

@@ -43,6 +43,9 @@ impl Word {
     /// what is too long is cut and marked with a final `#`, and an empty text becomes `_`.
     #[must_use]
     pub fn lossy(text: &str) -> Self {
+        if let Ok(word) = Self::new(text) {
+            return word;
+        }
         let mut word: String = text
             .chars()
             .take(MAX_WORD + 1)
