@@ -194,8 +194,7 @@ impl Shared {
     /// Queues an entry for the writing thread. `done` is called exactly once if this gives `Ok`, and not
     /// at all otherwise.
     pub(crate) fn append(&self, leaf: Vec<u8>, class: Class, done: Done) -> Result<(), LedgerError> {
-        let mut queue = self.push(leaf, class, done)?;
-        self.to_thread(&mut queue);
+        self.to_thread(self.push(leaf, class, done)?);
         Ok(())
     }
 
@@ -209,7 +208,7 @@ impl Shared {
             queue.turn = Turn::Caller;
             return Ok(Next::Lead);
         }
-        self.to_thread(&mut queue);
+        self.to_thread(queue);
         Ok(Next::Wait)
     }
 
@@ -231,9 +230,11 @@ impl Shared {
         Ok(queue)
     }
 
-    fn to_thread(&self, queue: &mut Queue) {
+    fn to_thread(&self, mut queue: MutexGuard<'_, Queue>) {
         if queue.turn == Turn::Nobody {
             queue.turn = Turn::Thread;
+            // The thread should not wake only to wait for the lock.
+            drop(queue);
             self.queued.notify_one();
         }
     }
@@ -263,9 +264,8 @@ impl Shared {
     pub(crate) fn pass_on(&self) {
         let mut queue = lock(&self.queue);
         queue.turn = Turn::Nobody;
-        let idle = queue.pending.is_empty();
-        if !idle {
-            self.to_thread(&mut queue);
+        if !queue.pending.is_empty() {
+            self.to_thread(queue);
         } else if !matches!(queue.phase, Phase::Open) {
             self.queued.notify_one();
         }

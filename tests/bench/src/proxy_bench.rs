@@ -136,7 +136,10 @@ pub(crate) async fn run(args: &ProxyArgs) -> Result<(), BenchError> {
             contender.throughput(&plain_body, time).await?;
         }
         rss_load = rss_load.max(process::rss_mb(governed_pid)?);
-        seen.flush.extend(&sync_probe::fdatasync(&stage.ledger, FLUSHES)?);
+        seen.flush.extend(&sync_probe::fdatasync(&stage.ledger, FLUSHES, Duration::ZERO)?);
+        // Each call flushes twice.
+        let pause = Duration::from_secs(1) / (2 * RATE);
+        seen.paced_flush.extend(&sync_probe::fdatasync(&stage.ledger, FLUSHES, pause)?);
         seen.direct.extend(&load::open_loop(&stage.direct, &plain_body, RATE, time).await?);
         seen.governed.extend(&load::open_loop(&governed_target, &plain_body, RATE, time).await?);
         seen.relaxed.extend(&load::open_loop(&relaxed_target, &plain_body, RATE, time).await?);
@@ -155,6 +158,7 @@ struct Latencies {
     direct_stream: Samples,
     governed_stream: Samples,
     flush: Samples,
+    paced_flush: Samples,
 }
 
 fn figures(
@@ -180,6 +184,7 @@ fn figures(
         added_os_p99_us: added(&seen.relaxed, &seen.direct, 99, "latency")?,
         raw_fdatasync_p50_us: seen.flush.percentile(50, "fdatasync")?,
         raw_fdatasync_p99_us: seen.flush.percentile(99, "fdatasync")?,
+        paced_fdatasync_p50_us: seen.paced_flush.percentile(50, "fdatasync")?,
         sse_added_ttft_p50_us: added(&seen.governed_stream, &seen.direct_stream, 50, "first event")?,
         rss_idle_mb,
         rss_load_mb,
