@@ -44,8 +44,8 @@ pub use ledger::{Intent, Ledger, Receipt};
 #[cfg(feature = "writer")]
 pub use log::{Durability, IoFailure, LedgerConfig, LedgerError, LedgerHealth, OpenError, Recovery, Writable};
 pub use record::{
-    BadPseudonym, BadWord, Blame, CallError, CallStatus, Commitment, Committing, Correlation, Count, Coverage,
-    CoverageByField, Decision, EventRecord, IntentRecord, LabelCounts, Latency, LeafError, MAX_INTEGER, MAX_LEAF,
-    NotCanonical, OutcomeRecord, Pseudonym, RefusalRecord, Salt, Side, Subject, Tokens, TooLarge, UnixMillis, Word,
-    check_canonical,
+    BadPseudonym, BadWord, Blame, CallError, CallStatus, Commitment, Committing, Compared, Correlation, Count,
+    Coverage, CoverageByField, Decision, EventRecord, Facts, IntentRecord, LabelCounts, Latency, LeafError,
+    MAX_INTEGER, MAX_LEAF, NotCanonical, OutcomeRecord, Pseudonym, RefusalRecord, Salt, Side, Subject, Tokens,
+    TooLarge, UnixMillis, Word, check_canonical,
 };

@@ -1,4 +1,4 @@
-//! Leaves of schema version 1: canonical JSON (RFC 8785) of a record.
+//! Leaves of schema version 2: canonical JSON (RFC 8785) of a record.
 //!
 //! Every struct here lists its fields in the order of their names, so that what serde writes *is*
 //! canonical; a test holds the bytes against an independent canonicaliser. Absent and empty fields
@@ -9,8 +9,8 @@ use vocab::{CollectionName, ModelName, RecordId, TenantId, UpstreamName};
 
 use super::words::{Commitment, Count, Pseudonym, UnixMillis, Word};
 use super::{
-    Blame, CallError, CallStatus, Coverage, CoverageByField, EventRecord, IntentRecord, LabelCounts, Latency,
-    OutcomeRecord, RefusalRecord,
+    Blame, CallError, CallStatus, Compared, Coverage, CoverageByField, EventRecord, Facts, IntentRecord, LabelCounts,
+    Latency, OutcomeRecord, RefusalRecord,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MAX_LEAF: usize = 65_535;
 
 /// The schema version that this crate writes.
-const SCHEMA: u8 = 1;
+const SCHEMA: u8 = 2;
 
 /// Why a record has no leaf.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +59,12 @@ struct IntentLeaf<'a> {
     action: &'a Word,
     #[serde(skip_serializing_if = "Option::is_none")]
     collection: Option<&'a CollectionName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<&'a Compared>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     coverage: &'a CoverageByField,
+    #[serde(skip_serializing_if = "no_facts")]
+    facts: Option<&'a Facts>,
     kind: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: &'a LabelCounts,
@@ -79,6 +83,8 @@ struct IntentLeaf<'a> {
     resource: &'a Word,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     rules: &'a BTreeSet<Word>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    shadow: &'a BTreeSet<Word>,
     tenant: &'a TenantId,
     time: UnixMillis,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +133,11 @@ struct RefusalLeaf<'a> {
     action: Option<&'a Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     collection: Option<&'a CollectionName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<&'a Compared>,
     error: &'a CallError,
+    #[serde(skip_serializing_if = "no_facts")]
+    facts: Option<&'a Facts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_status: Option<u16>,
     kind: &'static str,
@@ -148,6 +158,8 @@ struct RefusalLeaf<'a> {
     resource: Option<&'a Word>,
     #[serde(skip_serializing_if = "none_of")]
     rules: Option<&'a BTreeSet<Word>>,
+    #[serde(skip_serializing_if = "none_of")]
+    shadow: Option<&'a BTreeSet<Word>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a TenantId>,
     time: UnixMillis,
@@ -179,7 +191,9 @@ pub(crate) fn encode_intent(intent: &IntentRecord) -> Result<Vec<u8>, LeafError>
     encode(&IntentLeaf {
         action: &intent.subject.action,
         collection: intent.subject.collection.as_ref(),
+        compared: intent.decision.compared.as_ref(),
         coverage: &intent.coverage,
+        facts: Some(&intent.decision.facts),
         kind: "intent",
         labels: &intent.labels,
         model: intent.subject.model.as_ref(),
@@ -192,6 +206,7 @@ pub(crate) fn encode_intent(intent: &IntentRecord) -> Result<Vec<u8>, LeafError>
         request_bytes: intent.request_bytes,
         resource: &intent.subject.resource,
         rules: &intent.decision.rules,
+        shadow: &intent.decision.shadow,
         tenant: &intent.tenant,
         time: intent.time,
         trace: intent.correlation.trace.as_ref(),
@@ -234,7 +249,9 @@ pub(crate) fn encode_refusal(refusal: &RefusalRecord) -> Result<Vec<u8>, LeafErr
     encode(&RefusalLeaf {
         action: subject.map(|s| &s.action),
         collection: subject.and_then(|s| s.collection.as_ref()),
+        compared: decision.and_then(|d| d.compared.as_ref()),
         error: &refusal.error,
+        facts: decision.map(|d| &d.facts),
         http_status: refusal.http_status,
         kind: "refusal",
         labels: &refusal.labels,
@@ -246,6 +263,7 @@ pub(crate) fn encode_refusal(refusal: &RefusalRecord) -> Result<Vec<u8>, LeafErr
         region: subject.and_then(|s| s.region.as_ref()),
         resource: subject.map(|s| &s.resource),
         rules: decision.map(|d| &d.rules),
+        shadow: decision.map(|d| &d.shadow),
         tenant: refusal.tenant.as_ref(),
         time: refusal.time,
         trace: refusal.correlation.trace.as_ref(),
@@ -276,6 +294,10 @@ fn encode(leaf: &impl Serialize) -> Result<Vec<u8>, LeafError> {
 
 fn none_of(set: &Option<&BTreeSet<Word>>) -> bool {
     set.is_none_or(BTreeSet::is_empty)
+}
+
+fn no_facts(facts: &Option<&Facts>) -> bool {
+    facts.is_none_or(|facts| *facts == Facts::default())
 }
 
 fn no_part(latency: &&Latency) -> bool {
@@ -325,6 +347,43 @@ impl Serialize for CallError {
             code: &'a Word,
         }
         Fields { blame: self.blame, code: &self.code }.serialize(serializer)
+    }
+}
+
+impl Serialize for Compared {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            change: &'a Word,
+            policy: &'a Word,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<&'a Word>,
+        }
+        let Self { change, policy, reason } = self;
+        Fields { change, policy, reason: reason.as_ref() }.serialize(serializer)
+    }
+}
+
+impl Serialize for Facts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+            groups: &'a BTreeSet<Word>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            k: Option<Count>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            purpose: Option<&'a Word>,
+            #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+            roles: &'a BTreeSet<Word>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tokens: Option<Count>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            trust: Option<&'a Word>,
+        }
+        let Self { groups, roles, trust, purpose, tokens, k } = self;
+        Fields { groups, k: *k, purpose: purpose.as_ref(), roles, tokens: *tokens, trust: trust.as_ref() }
+            .serialize(serializer)
     }
 }
 

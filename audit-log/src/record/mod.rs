@@ -53,6 +53,35 @@ pub struct Subject {
     pub collection: Option<CollectionName>,
 }
 
+/// What the policy read beside what else the record holds, so that the decision can be made again by another
+/// policy. Names of the configuration and of policies, and numbers; no claims, which may be personal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The groups that the credential vouched for.
+    pub groups: BTreeSet<Word>,
+    /// The roles that the caller held under the deciding policy.
+    pub roles: BTreeSet<Word>,
+    /// The trust of the upstream.
+    pub trust: Option<Word>,
+    /// The purpose that the caller named.
+    pub purpose: Option<Word>,
+    /// How many tokens the call was estimated to use.
+    pub tokens: Option<Count>,
+    /// How many results a search asked for.
+    pub k: Option<Count>,
+}
+
+/// What a policy on trial would have decided, where it differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// How, such as `newly_denied`.
+    pub change: Word,
+    /// The digest of the policy whose decision was not carried out.
+    pub policy: Word,
+    /// The reason of that decision, if it was a denial.
+    pub reason: Option<Word>,
+}
+
 /// What the policy said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -62,6 +91,12 @@ pub struct Decision {
     pub rules: BTreeSet<Word>,
     /// The obligations that were carried out before anything left, such as `pseudonymise`.
     pub obligations: BTreeSet<Word>,
+    /// What it read.
+    pub facts: Facts,
+    /// What rules in mode `shadow` would have done, such as `no-images:would_deny`.
+    pub shadow: BTreeSet<Word>,
+    /// What another policy would have said.
+    pub compared: Option<Compared>,
 }
 
 /// Ids that the caller brought along, to find the record from its workflow or trace.

@@ -59,11 +59,11 @@ async fn what_is_recorded_verifies_and_reads_back_as_it_was() {
     assert_eq!(
         String::from_utf8(log.leaf(1).unwrap()).unwrap(),
         "{\"action\":\"model.chat\",\"coverage\":{\"messages.0.content\":\"scanned\",\
-         \"messages.1.image\":\"exempt_by:images-ok\"},\"kind\":\"intent\",\"labels\":{\"email\":2},\
+         \"messages.1.image\":\"exempt_by:images-ok\"},\"facts\":{\"roles\":[\"app\"],\"tokens\":7},\"kind\":\"intent\",\"labels\":{\"email\":2},\
          \"model\":\"gpt-4o\",\"obligations\":[\"pseudonymise\"],\"policy\":\"sha256:ab12\",\
          \"principal\":\"0123456789abcdef0123456789abcdef\",\"record\":\"r1\",\"region\":\"eu\",\
          \"request_bytes\":1234,\"resource\":\"model:openai/gpt-4o\",\"rules\":[\"allow-chat\",\"mask-pii\"],\
-         \"tenant\":\"acme\",\"time\":1,\"upstream\":\"openai\",\"v\":1}"
+         \"tenant\":\"acme\",\"time\":1,\"upstream\":\"openai\",\"v\":2}"
     );
 }
 

@@ -2,8 +2,8 @@
 
 use audit_log::verify::SignedLog;
 use audit_log::{
-    Blame, CallError, CallStatus, Commitment, Correlation, Count, Coverage, EventRecord, Latency, MAX_INTEGER,
-    OutcomeRecord, RefusalRecord, Salt, Side, Tokens, UnixMillis, Word, check_canonical,
+    Blame, CallError, CallStatus, Commitment, Compared, Correlation, Count, Coverage, EventRecord, Facts, Latency,
+    MAX_INTEGER, OutcomeRecord, RefusalRecord, Salt, Side, Tokens, UnixMillis, Word, check_canonical,
 };
 use proptest::prelude::*;
 use vocab::{CollectionName, RecordId, TenantId};
@@ -69,6 +69,20 @@ fn every_kind_of_leaf_is_what_an_independent_canonicaliser_writes() {
                 first.subject.collection = word.as_ref().map(|_| CollectionName::new("docs").unwrap());
                 first.correlation = Correlation { workflow: word.clone(), trace: word.clone() };
                 first.coverage = outcome.coverage.clone();
+                first.decision.facts = Facts {
+                    groups: outcome.obligations.clone(),
+                    roles: outcome.obligations.clone(),
+                    trust: word.clone(),
+                    purpose: word.clone(),
+                    tokens: outcome.cost_microusd,
+                    k: outcome.cost_microusd,
+                };
+                first.decision.shadow = outcome.obligations.clone();
+                first.decision.compared = word.clone().map(|w| Compared {
+                    change: w.clone(),
+                    policy: w.clone(),
+                    reason: outcome.error.as_ref().map(|error| error.code.clone()),
+                });
                 first.request = outcome.response;
                 let (subject, decision) = (first.subject.clone(), first.decision.clone());
                 let open = ledger.intent(first).await.unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use audit_log::verify::{Report, verify_dir};
 use audit_log::{
-    CallStatus, Correlation, Count, Coverage, Decision, IntentRecord, Ledger, LedgerConfig, OpenError, OutcomeRecord,
-    Pseudonym, SigningKey, Subject, UnixMillis, VerifierKeys, Word,
+    CallStatus, Correlation, Count, Coverage, Decision, Facts, IntentRecord, Ledger, LedgerConfig, OpenError,
+    OutcomeRecord, Pseudonym, SigningKey, Subject, UnixMillis, VerifierKeys, Word,
 };
 use tempfile::TempDir;
 use vocab::{ModelName, RecordId, TenantId, UpstreamName};
@@ -108,6 +108,9 @@ pub(crate) fn intent(n: u32) -> IntentRecord {
             policy: word("sha256:ab12"),
             rules: [word("allow-chat"), word("mask-pii")].into(),
             obligations: [word("pseudonymise")].into(),
+            facts: Facts { roles: [word("app")].into(), tokens: Some(Count::from(7_u32)), ..Facts::default() },
+            shadow: [].into(),
+            compared: None,
         },
         coverage: [
             (word("messages.0.content"), Coverage::Scanned),
