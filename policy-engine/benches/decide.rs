@@ -1,68 +1,55 @@
-//! What a decision costs: repeated, fresh (casbin decides), and fresh with a condition.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a benchmark")]
+//! What a decision costs at 100,000 rules, by engine: fresh, repeated, and beside plain casbin over one tenant.
+//!
+//! `fresh` asks questions that no thread has kept; `cargo xtask bench policy` adds percentiles, Cedar, reloads and
+//! memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a benchmark"
+)]
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use policy_engine::{Action, Document, Facts, Label, PolicySet, Query, Resource};
-use std::fmt::Write;
+#[allow(dead_code, reason = "the bench of all engines reads more of it")]
+mod workload;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use policy_engine::{Document, Engine, Options, PolicySet};
 use std::hint::black_box;
-use vocab::{GroupName, PrincipalId, TenantId};
-
-/// A tenant with 1,000 rules over 50 roles; the caller holds three of them and `everyone`.
-fn policy() -> PolicySet {
-    let mut text = String::from("version = 1\ntenant = \"acme\"\n[roles]\n");
-    for role in 0..50 {
-        let _ = writeln!(text, "r{role} = {{ members = [\"group:g{role}\"] }}");
-    }
-    for rule in 0..1000 {
-        let (role, model) = (rule % 50, rule / 50);
-        let _ = writeln!(
-            text,
-            "[[rule]]\nid = \"rule-{rule}\"\nallow = [\"model.chat\"]\nroles = [\"r{role}\"]\n\
-             on = \"model/u{model}/**\"\nthen = {{ pseudonymise = [\"pii.email\"] }}"
-        );
-    }
-    text.push_str(
-        "[[rule]]\nid = \"no-cards\"\ndeny = [\"model.chat\"]\nroles = [\"everyone\"]\non = \"model/u7/**\"\n\
-         when = '\"pii.card\" in labels && has(upstream.trust) && upstream.trust == \"hosted\"'\n",
-    );
-    let name = "acme.toml".to_owned();
-    PolicySet::compile(&[Document { name, text }]).expect("the policy compiles")
-}
+use workload::{Size, asks, document, tenants};
 
 fn decide(c: &mut Criterion) {
-    let set = policy();
-    let tenant = TenantId::new("acme").unwrap();
-    let principal = PrincipalId::new("alice").unwrap();
-    let groups = ["g3", "g14", "g15", "unknown"].map(|g| GroupName::new(g).unwrap());
-    let facts = Facts { labels: [Label::new("pii.email").unwrap()].into(), ..Facts::default() };
-    let ask = |resource: &Resource| {
-        let action = Action::ModelChat;
-        let decision = set.decide_query(&Query {
-            tenant: &tenant,
-            principal: &principal,
-            groups: &groups,
-            action,
-            resource,
-            facts: &facts,
+    for size in [Size { rules: 100_000, tenants: 1000 }, Size { rules: 100_000, tenants: 10 }] {
+        let tenants = tenants(size);
+        let documents: Vec<Document> = tenants.iter().map(document).collect();
+        let mut group = c.benchmark_group(format!("{} rules, {} tenants", size.rules, size.tenants));
+        group.throughput(Throughput::Elements(1));
+        let mut questions = asks(&tenants, 200_000).into_iter().cycle();
+        for engine in [Engine::Slice, Engine::Index] {
+            let options = Options { engine, ..Options::default() };
+            let set = PolicySet::compile_with(&documents, options).expect("the policy compiles");
+            group.bench_function(format!("{engine}, fresh"), |b| {
+                b.iter_batched(
+                    || questions.next().unwrap(),
+                    |ask| (set.decide_query(black_box(&ask.query())), ask),
+                    BatchSize::SmallInput,
+                );
+            });
+            let known = asks(&tenants, 64);
+            let mut again = known.iter().cycle();
+            group.bench_function(format!("{engine}, repeated"), |b| {
+                b.iter(|| set.decide_query(black_box(&again.next().unwrap().query())));
+            });
+        }
+        let set = PolicySet::compile(&documents[..1]).expect("the policy compiles");
+        let mut plain = set.plain_casbin().expect("casbin takes it");
+        let mut own = asks(&tenants[..1], 1000).into_iter().cycle();
+        group.sample_size(10);
+        group.bench_function("plain casbin, one tenant alone", |b| {
+            b.iter(|| plain.allows(black_box(&own.next().unwrap().query())).unwrap());
         });
-        assert!(decision.verdict().is_ok());
-    };
-    let known: Resource = "model/u3/gpt-4.1".parse().unwrap();
-    c.bench_function("repeated", |b| b.iter(|| ask(black_box(&known))));
-    let conditional: Resource = "model/u7/gpt-4.1".parse().unwrap();
-    c.bench_function("repeated, one condition", |b| b.iter(|| ask(black_box(&conditional))));
-    for (name, upstream) in [("fresh", "u3"), ("fresh, one condition", "u7")] {
-        let mut n = 0_u64;
-        c.bench_function(name, |b| {
-            b.iter_batched(
-                || {
-                    n += 1;
-                    format!("model/{upstream}/m{n}").parse::<Resource>().unwrap()
-                },
-                |resource| ask(&resource),
-                criterion::BatchSize::SmallInput,
-            );
-        });
+        group.finish();
     }
 }
 

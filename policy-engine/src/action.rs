@@ -110,6 +110,12 @@ impl Family {
 #[error("no such action")]
 pub struct UnknownAction;
 
+impl serde::Serialize for Action {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl FromStr for Action {
     type Err = UnknownAction;
     fn from_str(text: &str) -> Result<Self, UnknownAction> {

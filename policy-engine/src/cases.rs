@@ -4,12 +4,13 @@ use crate::decision::Decision;
 use crate::document::{Effect, TestDef};
 use crate::facts::Query;
 use crate::set::PolicySet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use vocab::TenantId;
 
 /// How one `[[test]]` of a document went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TestOutcome {
     /// The tenant of the document.
     pub tenant: TenantId,
@@ -24,7 +25,8 @@ pub struct TestOutcome {
 }
 
 /// The result of a test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TestResult {
     /// The decision was as expected.
     Passed,
@@ -53,11 +55,36 @@ impl fmt::Display for TestOutcome {
     }
 }
 
+/// Outcomes as a table for people: each document with its count, then each failure.
+#[derive(Debug, Clone, Copy)]
+pub struct TestTable<'a>(pub &'a [TestOutcome]);
+
+impl fmt::Display for TestTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut documents: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for outcome in self.0 {
+            let (passed, all) = documents.entry(&outcome.file).or_default();
+            *passed += usize::from(outcome.passed());
+            *all += 1;
+        }
+        let width = documents.keys().map(|file| file.chars().count()).max().unwrap_or_default();
+        for (file, (passed, all)) in &documents {
+            let word = if passed == all { "ok" } else { "FAILED" };
+            writeln!(f, "{file:width$}  {passed:>5} of {all:>5} passed  {word}")?;
+        }
+        let mut failed = self.0.iter().filter(|outcome| !outcome.passed());
+        failed.try_for_each(|outcome| writeln!(f, "\n{outcome}"))?;
+        let passed = self.0.iter().filter(|outcome| outcome.passed()).count();
+        write!(f, "\n{passed} of {} tests passed", self.0.len())
+    }
+}
+
 pub(crate) fn run(set: &PolicySet, tenant: &TenantId, test: &TestDef) -> TestOutcome {
     let decision = set.decide_query(&Query {
         tenant,
         principal: &test.principal,
         groups: &test.groups,
+        claims: &test.claims,
         action: test.action,
         resource: &test.resource,
         facts: &test.facts,
@@ -97,8 +124,11 @@ fn differences(test: &TestDef, decision: &Decision) -> Vec<String> {
             wrong.push(format!("expected reason {reason}, got {got}"));
         }
     }
+    for rule in expect.shadow.iter().filter(|id| !decision.shadow().iter().any(|shadow| shadow.rule == **id)) {
+        wrong.push(format!("expected the shadow rule {rule} to apply, and it did not"));
+    }
     let lines = decision.verdict().map(|o| o.lines()).unwrap_or_default();
-    for obligation in expect.obligations.iter().filter(|o| !lines.contains(o)) {
+    for obligation in expect.obligations.iter().filter(|o| !lines.iter().any(|line| **line == ***o)) {
         wrong.push(format!("expected obligation {obligation}, got {}", lines.join(", ")));
     }
     wrong

@@ -1,9 +1,11 @@
 //! What a decision says.
 
 use crate::condition::ConditionFault;
-use crate::names::RuleId;
+use crate::definitions::{Shadow, Would};
+use crate::names::{ApprovalClass, BudgetName, DefinitionName, Label, RuleId};
 use crate::obligations::Obligations;
 use crate::set::PolicyDigest;
+use crate::state::Meter;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,6 +27,52 @@ pub enum ReasonCode {
     },
     /// `obligation_conflict`: rules allow it on terms that cannot all be kept.
     ObligationConflict,
+    /// `blocked`: the content holds what an obligation blocks.
+    Blocked {
+        /// The label that was found.
+        label: Label,
+    },
+    /// `model_expired`: the last day of the model's definition is over.
+    ModelExpired {
+        /// The definition.
+        model: DefinitionName,
+    },
+    /// `model_version`: the model's definition lists versions, and the call names none of them.
+    ModelVersion {
+        /// The definition.
+        model: DefinitionName,
+    },
+    /// `not_defined`: the policy allows only what it defines, and defines no such model or collection.
+    NotDefined,
+    /// `residency`: the call would be served in a region that its terms exclude, or in none that is known.
+    Residency,
+    /// `over_max_k`: the search asks for more results than its terms allow.
+    OverMaxK {
+        /// The most that is allowed.
+        max: u32,
+    },
+    /// `over_limit`: the caller's use would exceed a limit, or is not known.
+    OverLimit {
+        /// What is limited.
+        meter: Meter,
+    },
+    /// `over_budget`: the spend would exceed a budget.
+    OverBudget {
+        /// The budget.
+        budget: BudgetName,
+    },
+    /// `budget_unknown`: the call is under a budget whose spend is not known here.
+    BudgetUnknown {
+        /// The budget.
+        budget: BudgetName,
+    },
+    /// `approval_required`: approvals are missing.
+    ApprovalRequired {
+        /// The class of approvals.
+        class: ApprovalClass,
+        /// How many valid ones are missing.
+        missing: u32,
+    },
     /// `unknown_tenant`: no document is about the tenant.
     UnknownTenant,
     /// `internal`: the engine failed or disagreed with itself. The fault is ours.
@@ -32,6 +80,26 @@ pub enum ReasonCode {
 }
 
 impl ReasonCode {
+    /// Every stable code.
+    pub const CODES: [&'static str; 16] = [
+        "not_permitted",
+        "forbidden",
+        "condition_error",
+        "obligation_conflict",
+        "blocked",
+        "model_expired",
+        "model_version",
+        "not_defined",
+        "residency",
+        "over_max_k",
+        "over_limit",
+        "over_budget",
+        "budget_unknown",
+        "approval_required",
+        "unknown_tenant",
+        "internal",
+    ];
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -40,6 +108,16 @@ impl ReasonCode {
             Self::Forbidden { .. } => "forbidden",
             Self::ConditionError { .. } => "condition_error",
             Self::ObligationConflict => "obligation_conflict",
+            Self::Blocked { .. } => "blocked",
+            Self::ModelExpired { .. } => "model_expired",
+            Self::ModelVersion { .. } => "model_version",
+            Self::NotDefined => "not_defined",
+            Self::Residency => "residency",
+            Self::OverMaxK { .. } => "over_max_k",
+            Self::OverLimit { .. } => "over_limit",
+            Self::OverBudget { .. } => "over_budget",
+            Self::BudgetUnknown { .. } => "budget_unknown",
+            Self::ApprovalRequired { .. } => "approval_required",
             Self::UnknownTenant => "unknown_tenant",
             Self::Internal => "internal",
         }
@@ -51,6 +129,33 @@ impl ReasonCode {
         match self {
             Self::Forbidden { rule } | Self::ConditionError { rule } => Some(rule),
             _ => None,
+        }
+    }
+
+    /// What happened, in one clause for the caller and the record. It names rules and definitions, never content.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::NotPermitted => "no rule of the policy allows this call".into(),
+            Self::Forbidden { rule } => format!("rule {rule} of the policy denies this call"),
+            Self::ConditionError { rule } => {
+                format!("the condition of rule {rule} could not be evaluated for this call")
+            }
+            Self::ObligationConflict => "the rules that allow this call set terms that cannot all be kept".into(),
+            Self::Blocked { label } => format!("the content holds {label}, which the policy blocks here"),
+            Self::ModelExpired { model } => format!("the model {model} of the policy has expired"),
+            Self::ModelVersion { model } => format!("the policy allows only listed versions of the model {model}"),
+            Self::NotDefined => "the policy defines no such model or collection".into(),
+            Self::Residency => "the policy does not let this call be served in the region of its upstream".into(),
+            Self::OverMaxK { max } => format!("the policy allows at most {max} results"),
+            Self::OverLimit { meter } => format!("the limit of {meter} is reached"),
+            Self::OverBudget { budget } => format!("the budget {budget} does not cover this call"),
+            Self::BudgetUnknown { budget } => format!("the spend of the budget {budget} is not known here"),
+            Self::ApprovalRequired { class, missing } => {
+                format!("the call needs {missing} more approval(s) of the class {class}")
+            }
+            Self::UnknownTenant => "no policy is loaded for this tenant".into(),
+            Self::Internal => "the policy engine failed".into(),
         }
     }
 }
@@ -67,6 +172,7 @@ impl fmt::Display for ReasonCode {
 pub struct Decision {
     pub(crate) outcome: Arc<Outcome>,
     pub(crate) digest: PolicyDigest,
+    pub(crate) shadow: Arc<[Shadow]>,
 }
 
 /// What one question comes to.
@@ -111,6 +217,25 @@ impl Decision {
         self.outcome.fault
     }
 
+    /// What rules in mode shadow would have done. It changed nothing.
+    #[must_use]
+    pub fn shadow(&self) -> &[Shadow] {
+        &self.shadow
+    }
+
+    /// The verdict that there would be, were the rules in mode shadow enforced, as far as rules decide: an allow
+    /// by them may still fail on its terms. `None`: the same as now.
+    #[must_use]
+    pub fn would_be(&self) -> Option<Would> {
+        let all = || self.shadow.iter().map(|shadow| shadow.would);
+        let denies = all().find(|would| matches!(would, Would::Fail(_))).or_else(|| all().find(|w| *w == Would::Deny));
+        match (&self.outcome.verdict, denies) {
+            (Ok(_), denies) => denies,
+            (Err(ReasonCode::NotPermitted), None) => all().find(|would| *would == Would::Allow),
+            (Err(_), _) => None,
+        }
+    }
+
     /// The digest of the policy that decided.
     #[must_use]
     pub const fn digest(&self) -> &PolicyDigest {
@@ -129,24 +254,13 @@ pub struct Denial {
     pub unmet: Arc<[RuleId]>,
     /// The digest of the policy that decided.
     pub digest: PolicyDigest,
+    /// What rules in mode shadow would have done.
+    pub shadow: Arc<[Shadow]>,
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
-            ReasonCode::NotPermitted => f.write_str("no rule of the policy allows this call"),
-            ReasonCode::Forbidden { rule } => {
-                write!(f, "rule {rule} of the policy denies this call")
-            }
-            ReasonCode::ConditionError { rule } => {
-                write!(f, "the condition of rule {rule} could not be evaluated for this call")
-            }
-            ReasonCode::ObligationConflict => {
-                f.write_str("the rules that allow this call set terms that cannot all be kept")
-            }
-            ReasonCode::UnknownTenant => f.write_str("no policy is loaded for this tenant"),
-            ReasonCode::Internal => f.write_str("the policy engine failed"),
-        }
+        f.write_str(&self.reason.sentence())
     }
 }
 

@@ -1,15 +1,17 @@
 //! The question that a decision answers.
 
 use crate::action::Action;
-use crate::names::{Label, Purpose, Region, Trust, Workflow};
+use crate::names::{ClaimName, ClaimValue, Label, Purpose, Region, Trust, Workflow};
 use crate::resource::Resource;
+use crate::state::{Approval, Spend};
 use std::collections::BTreeSet;
 use vocab::{GroupName, PrincipalId, TenantId};
 
 /// What conditions may read beside the caller, the action and the resource.
 ///
 /// Facts about the upstream come from configuration, facts about the content from a scan of what would be
-/// forwarded. A caller's own claims belong in `workflow` and `purpose` only.
+/// forwarded, facts about money and approvals from the stores that keep them. A caller's own claims belong in
+/// `workflow` and `purpose` only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// What the detectors found in the content.
@@ -26,8 +28,24 @@ pub struct Facts {
     pub now: u64,
     /// How many tokens the call will use, estimated.
     pub token_estimate: u64,
+    /// What the call will cost, estimated, in millionths of the tenant's currency. `None`: not known.
+    pub cost_estimate: Option<u64>,
     /// How many results a search asks for.
     pub k: Option<u32>,
+    /// What the tenant and the caller have spent so far. What is not in it is not known, and a call under a
+    /// budget or limit of unknown spend is denied.
+    pub spend: Spend,
+    /// The approvals that were given for this very call.
+    pub approvals: Vec<Approval>,
+}
+
+/// One claim that a credential vouches for. A claim of several values is several of these.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Claim {
+    /// The name.
+    pub name: ClaimName,
+    /// The value.
+    pub value: ClaimValue,
 }
 
 /// One question: may this principal of this tenant do this to that?
@@ -39,6 +57,8 @@ pub struct Query<'a> {
     pub principal: &'a PrincipalId,
     /// The groups that the credential vouches for.
     pub groups: &'a [GroupName],
+    /// The other claims that the credential vouches for.
+    pub claims: &'a [Claim],
     /// What the caller wants to do.
     pub action: Action,
     /// What it would be done to.

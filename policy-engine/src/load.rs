@@ -42,6 +42,14 @@ impl PolicySet {
     /// # Errors
     /// [`LoadError`] when anything cannot be read, when there is no document, or with all defects.
     pub fn load_dir(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Self::compile(&Self::read_dir(path)?).map_err(LoadError::Defective)
+    }
+
+    /// Reads every `*.toml` file directly in a directory, without compiling them. Blocking.
+    ///
+    /// # Errors
+    /// [`LoadError`] when anything cannot be read or there is no document.
+    pub fn read_dir(path: impl AsRef<Path>) -> Result<Vec<Document>, LoadError> {
         let path = path.as_ref();
         let unreadable = |path: &Path| {
             let path = path.to_path_buf();
@@ -59,6 +67,7 @@ impl PolicySet {
         if documents.is_empty() {
             return Err(LoadError::Empty { path: path.to_path_buf() });
         }
-        Self::compile(&documents).map_err(LoadError::Defective)
+        documents.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(documents)
     }
 }

@@ -8,7 +8,7 @@ use vocab::BadId;
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -128,6 +128,41 @@ name!(
     "purpose",
     "1 to 128 of letters, digits and . _ - : /",
     |t| plain(t, 128, b"._-:/")
+);
+name!(
+    /// The name of a claim of a credential, such as `department`.
+    ClaimName,
+    "claim name",
+    "1 to 128 of letters, digits and . _ - : /",
+    |t| plain(t, 128, b"._-:/")
+);
+name!(
+    /// One value of a claim of a credential, as text.
+    ClaimValue,
+    "claim value",
+    "1 to 256 bytes without control characters",
+    |t| (1..=256).contains(&t.len()) && !t.chars().any(char::is_control)
+);
+name!(
+    /// A budget of a tenant.
+    BudgetName,
+    "budget name",
+    "1 to 64 of a-z, 0-9, '-' and '_', starting with a letter or digit",
+    |t| lower(t, 64, b"-_")
+);
+name!(
+    /// A class of approvals of a tenant, such as `refunds`.
+    ApprovalClass,
+    "approval class",
+    "1 to 64 of a-z, 0-9, '-' and '_', starting with a letter or digit",
+    |t| lower(t, 64, b"-_")
+);
+name!(
+    /// What a document calls a collection or a model that it defines.
+    DefinitionName,
+    "name of a definition",
+    "1 to 64 of a-z, 0-9, '.', '-' and '_', starting with a letter or digit",
+    |t| lower(t, 64, b".-_")
 );
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ pub(crate) struct Pattern {
     literal: usize,
 }
 
+/// The most segments of any path: `model`, an upstream, and a model's name of 200 bytes with every other byte a `/`.
+const MAX_SEGMENTS: usize = 102;
+
 /// Why a text is not a pattern, in words for its author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadPattern {
@@ -53,7 +56,7 @@ impl Pattern {
         if upstream.is_some_and(|s| UpstreamName::new(s).is_err()) {
             return Err(BadPattern::Upstream);
         }
-        let most = if family == Some(Family::Vector) { 3 } else { usize::MAX };
+        let most = if family == Some(Family::Vector) { 3 } else { MAX_SEGMENTS };
         let literal_or_star = segments.iter().filter(|s| **s != "**").count();
         if literal_or_star > most {
             return Err(BadPattern::Shape);
@@ -68,6 +71,15 @@ impl Pattern {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
+        self.text.split('/')
+    }
+
+    /// The one path that the pattern matches, if it has no wildcard.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        (!self.text.contains('*')).then_some(&*self.text)
     }
 
     /// Whether paths of this family can match at all.
@@ -136,6 +148,16 @@ mod tests {
         for (pattern, path) in no {
             assert!(!Pattern::parse(pattern).unwrap().matches(path), "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_no_longer_than_the_longest_path() {
+        let path = format!("model/u/{}", vec!["a"; 100].join("/"));
+        assert!(path.parse::<crate::resource::Resource>().is_ok());
+        assert!(Pattern::parse(&path).unwrap().matches(&path));
+        assert!(Pattern::parse(&format!("{path}/**")).unwrap().matches(&path));
+        assert!(format!("{path}/a").parse::<crate::resource::Resource>().is_err());
+        assert_eq!(Pattern::parse(&format!("{path}/a")), Err(BadPattern::Shape));
     }
 
     #[test]

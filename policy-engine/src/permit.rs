@@ -1,6 +1,7 @@
 //! The proof that a call was allowed.
 
 use crate::decision::{Decision, Denial};
+use crate::definitions::Shadow;
 use crate::names::RuleId;
 use crate::obligations::Obligations;
 use crate::set::PolicyDigest;
@@ -23,6 +24,7 @@ pub struct Grant {
     obligations: Arc<Obligations>,
     matched: Arc<[RuleId]>,
     digest: PolicyDigest,
+    shadow: Arc<[Shadow]>,
 }
 
 impl Grant {
@@ -42,6 +44,12 @@ impl Grant {
     #[must_use]
     pub const fn digest(&self) -> &PolicyDigest {
         &self.digest
+    }
+
+    /// What rules in mode shadow would have done.
+    #[must_use]
+    pub fn shadow(&self) -> &[Shadow] {
+        &self.shadow
     }
 }
 
@@ -70,6 +78,12 @@ impl<C> Permit<C> {
         &self.grant.digest
     }
 
+    /// What rules in mode shadow would have done.
+    #[must_use]
+    pub fn shadow(&self) -> &[Shadow] {
+        &self.grant.shadow
+    }
+
     /// Gives the call away together with its proof, to the one stage that transforms it.
     #[must_use = "the call leaves with its proof"]
     pub fn into_call(self) -> (C, Grant) {
@@ -88,13 +102,15 @@ pub struct Refused<C> {
 
 /// The one place where a permit is made.
 pub(crate) fn settle<C>(call: C, decision: Decision) -> Result<Permit<C>, Refused<C>> {
-    let Decision { outcome, digest } = decision;
+    let Decision { outcome, digest, shadow } = decision;
     let matched = Arc::clone(&outcome.matched);
     match &outcome.verdict {
-        Ok(obligations) => Ok(Permit { call, grant: Grant { obligations: Arc::clone(obligations), matched, digest } }),
+        Ok(obligations) => {
+            Ok(Permit { call, grant: Grant { obligations: Arc::clone(obligations), matched, digest, shadow } })
+        }
         Err(reason) => {
             let unmet = Arc::clone(&outcome.unmet);
-            Err(Refused { call, denial: Denial { reason: reason.clone(), matched, unmet, digest } })
+            Err(Refused { call, denial: Denial { reason: reason.clone(), matched, unmet, digest, shadow } })
         }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use vocab::{CollectionName, ModelName, UpstreamName};
 
 /// What a call acts on. Its text (`Display`, read back by `FromStr`) is the path that patterns match.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Resource {
     /// `model/<upstream>/<model>`: one model. A model's name may itself hold `/`.
     Model {

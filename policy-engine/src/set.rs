@@ -1,17 +1,19 @@
 //! A compiled set of policies.
 
-use crate::action::Action;
 use crate::cases::{TestOutcome, run};
+use crate::compile::TextDigest;
 use crate::condition::Condition;
 use crate::decision::Decision;
+use crate::definitions::{self, Definitions, ShadowRules};
 use crate::document::{Effect, TestDef};
-use crate::engine;
-use crate::facts::{Governed, Query};
+use crate::engine::{ActionSet, Alarms, Health, Options, Trie};
+use crate::facts::{Claim, Governed, Query};
 use crate::names::{RoleName, RuleId};
-use crate::obligations::Terms;
+use crate::obligations::{Obligations, Terms};
 use crate::pattern::Pattern;
 use crate::permit::{Permit, Refused, settle};
-use std::collections::HashMap;
+use crate::state::Accounts;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use vocab::{GroupName, PrincipalId, TenantId};
@@ -20,13 +22,22 @@ use vocab::{GroupName, PrincipalId, TenantId};
 /// and swap the whole; decisions never mix two sets.
 pub struct PolicySet {
     pub(crate) digest: PolicyDigest,
-    pub(crate) tenants: HashMap<TenantId, Tenant>,
-    pub(crate) tests: Vec<(TenantId, TestDef)>,
+    pub(crate) tenants: HashMap<TenantId, Arc<Tenant>>,
+    /// The documents by name: what the next set is compared with.
+    pub(crate) origins: BTreeMap<Arc<str>, Origin>,
+    pub(crate) options: Options,
+    pub(crate) health: Health,
+}
+
+/// Where a document went.
+pub(crate) struct Origin {
+    pub(crate) text: TextDigest,
+    pub(crate) tenant: TenantId,
 }
 
 /// SHA-256 over the names and texts of all documents, sorted by name, as 64 hexadecimal digits. Two sets with
 /// the same digest decide alike.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct PolicyDigest(pub(crate) Arc<str>);
 
 impl PolicyDigest {
@@ -55,47 +66,87 @@ pub(crate) type Index = u32;
 /// The place of the role `everyone` in each tenant.
 pub(crate) const EVERYONE_AT: Index = 0;
 
-/// The policy of one tenant.
+/// The policy of one tenant. It depends on nothing but the tenant's own documents.
 #[derive(Default)]
 pub(crate) struct Tenant {
     /// Role names; the first is `everyone`.
     pub(crate) roles: Vec<RoleName>,
+    /// Which roles each role inherits directly, in the order of `roles`.
+    pub(crate) inherits: Box<[Box<[Index]>]>,
     /// Which roles a principal holds by its own name, inheritance expanded, sorted.
-    pub(crate) users: HashMap<PrincipalId, Vec<Index>>,
+    pub(crate) users: HashMap<PrincipalId, Box<[Index]>>,
     /// Which roles the members of a group hold, inheritance expanded, sorted.
-    pub(crate) groups: HashMap<GroupName, Vec<Index>>,
+    pub(crate) groups: HashMap<GroupName, Box<[Index]>>,
+    /// Which roles a claim of a credential gives, inheritance expanded, sorted.
+    pub(crate) claims: HashMap<Claim, Box<[Index]>>,
     /// In the order of the documents.
     pub(crate) rules: Vec<Rule>,
-    /// One line per rule, role, action and pattern.
+    /// One line per rule and pattern, in the order of the rules.
     pub(crate) lines: Vec<Line>,
-    /// The lines of a role and action.
-    pub(crate) index: HashMap<(Index, Action), Vec<Index>>,
+    /// The same lines, by pattern, role and action.
+    pub(crate) trie: Trie,
+    /// In the order of the documents.
+    pub(crate) tests: Vec<TestDef>,
+    pub(crate) definitions: Definitions,
+    pub(crate) shadow: ShadowRules,
 }
 
 pub(crate) struct Rule {
     pub(crate) id: RuleId,
     pub(crate) effect: Effect,
-    pub(crate) when: Option<Condition>,
-    pub(crate) terms: Terms,
+    /// The roles that the rule names, sorted.
+    pub(crate) roles: Box<[Index]>,
+    pub(crate) when: Option<Arc<Condition>>,
+    pub(crate) terms: Arc<Terms>,
+    /// What the terms come to where no other rule or definition has any: most calls need no more.
+    pub(crate) alone: Option<Arc<Obligations>>,
+    /// The document.
+    pub(crate) file: Arc<str>,
+    /// The line of its id, from 1.
+    pub(crate) line: u32,
 }
 
 pub(crate) struct Line {
     pub(crate) rule: Index,
-    pub(crate) role: Index,
-    pub(crate) action: Action,
+    /// Those of the rule's actions that the pattern can be about; never empty.
+    pub(crate) actions: ActionSet,
     pub(crate) pattern: Arc<Pattern>,
 }
 
 impl Tenant {
-    /// Every role that the caller holds, sorted, each once. `everyone` is always among them.
+    /// Every role that a caller without claims holds, sorted, each once. `everyone` is always among them.
     pub(crate) fn roles_of(&self, principal: &PrincipalId, groups: &[GroupName]) -> Vec<Index> {
-        let own = self.users.get(principal);
-        let by_group = groups.iter().filter_map(|g| self.groups.get(g));
-        let mut roles: Vec<Index> = own.into_iter().chain(by_group).flatten().copied().collect();
+        let mut roles = Vec::new();
+        self.roles_into((principal, groups, &[]), &mut roles);
+        roles
+    }
+
+    /// Every role of a caller, into a list that is kept between decisions.
+    pub(crate) fn roles_into(
+        &self,
+        (principal, groups, claims): (&PrincipalId, &[GroupName], &[Claim]),
+        roles: &mut Vec<Index>,
+    ) {
+        roles.clear();
         roles.push(EVERYONE_AT);
+        let by_group = groups.iter().filter_map(|g| self.groups.get(g));
+        let by_claim = claims.iter().filter_map(|c| self.claims.get(c));
+        let lists = self.users.get(principal).into_iter().chain(by_group).chain(by_claim);
+        lists.for_each(|list| roles.extend_from_slice(list));
         roles.sort_unstable();
         roles.dedup();
-        roles
+    }
+
+    pub(crate) fn rule(&self, at: Index) -> Option<&Rule> {
+        self.rules.get(usize::try_from(at).ok()?)
+    }
+
+    pub(crate) fn line(&self, at: Index) -> Option<&Line> {
+        self.lines.get(usize::try_from(at).ok()?)
+    }
+
+    pub(crate) fn role(&self, at: Index) -> Option<&RoleName> {
+        self.roles.get(usize::try_from(at).ok()?)
     }
 }
 
@@ -112,7 +163,18 @@ impl PolicySet {
     /// Answers a question without a call: for explaining and testing. It gives no permit.
     #[must_use]
     pub fn decide_query(&self, query: &Query<'_>) -> Decision {
-        Decision { outcome: engine::decide(self, query), digest: self.digest.clone() }
+        definitions::decide(self, query)
+    }
+
+    /// The roles that a caller holds, by name, group, claim and inheritance; `everyone` is always among them. None
+    /// where no document is about the tenant.
+    pub fn roles_held(&self, query: &Query<'_>) -> impl Iterator<Item = &RoleName> {
+        let tenant = self.tenants.get(query.tenant);
+        let mut held = Vec::new();
+        if let Some(tenant) = tenant {
+            tenant.roles_into((query.principal, query.groups, query.claims), &mut held);
+        }
+        held.into_iter().filter_map(move |at| tenant?.role(at))
     }
 
     /// The digest of the documents.
@@ -135,10 +197,30 @@ impl PolicySet {
         self.tenants.values().map(|t| t.rules.len()).sum()
     }
 
-    /// Runs the `[[test]]` cases of the documents, in their order.
+    /// Runs the `[[test]]` cases of the documents, by tenant, in their order.
     #[must_use]
     pub fn run_tests(&self) -> Vec<TestOutcome> {
-        self.tests.iter().map(|(tenant, test)| run(self, tenant, test)).collect()
+        let tenants = self.tenants().into_iter().filter_map(|id| Some((id, self.tenants.get(id)?)));
+        tenants.flat_map(|(id, tenant)| tenant.tests.iter().map(move |test| run(self, id, test))).collect()
+    }
+
+    /// What the policy of a tenant wants counted: see [`crate::state`]. `None`: no such tenant.
+    #[must_use]
+    pub fn accounts(&self, tenant: &TenantId) -> Option<&Accounts> {
+        self.tenants.get(tenant).map(|tenant| &tenant.definitions.accounts)
+    }
+
+    /// How the set was compiled.
+    #[must_use]
+    pub const fn options(&self) -> Options {
+        self.options
+    }
+
+    /// Whether the index and casbin ever disagreed about a call, and which of them decides now. An embedder
+    /// reads this now and then: a disagreement is a fault of this program that an operator must hear of.
+    #[must_use]
+    pub fn alarms(&self) -> Alarms {
+        self.health.alarms(self.options.engine)
     }
 }
 

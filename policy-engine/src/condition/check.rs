@@ -1,14 +1,16 @@
 //! The checks of a condition at load: known variables, known functions, right types, bounded work.
 
 use super::BadCondition;
-use super::scope::{Type, VARIABLES};
+use super::variables::{Presence, Type, VARIABLES};
+use crate::document::hint::did_you_mean;
+use crate::names::{BudgetName, ClaimName};
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators as op};
 
-/// Checks that an expression is a condition.
-pub(super) fn check(root: &IdedExpr) -> Result<(), BadCondition> {
-    let mut checker = Checker { bound: Vec::new(), inside: Nesting::None, depth: 0 };
+/// Checks that an expression is a condition, and gives the budgets whose spend it reads.
+pub(super) fn check(root: &IdedExpr) -> Result<Vec<BudgetName>, BadCondition> {
+    let mut checker = Checker { bound: Vec::new(), inside: Nesting::None, depth: 0, budgets: Vec::new() };
     match checker.infer(root)? {
-        Type::Bool => Ok(()),
+        Type::Bool => Ok(checker.budgets),
         _ => Err(bad("the condition does not give true or false", "compare with ==, <, in ...")),
     }
 }
@@ -18,6 +20,7 @@ struct Checker {
     bound: Vec<(String, Type)>,
     inside: Nesting,
     depth: usize,
+    budgets: Vec<BudgetName>,
 }
 
 /// How deep an expression may be: it bounds the recursion of this check and of every evaluation.
@@ -55,9 +58,9 @@ impl Checker {
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
                 let (Expr::Ident(root), false) = (&select.operand.expr, self.is_bound_select(&select.operand)) else {
-                    return Err(bad("only upstream., call., resource. and principal. have fields", known()));
+                    return Err(bad("only groups of variables, such as upstream, have fields", known()));
                 };
-                let field = self.variable(&format!("{root}.{}", select.field))?;
+                let field = self.field(root, &select.field)?;
                 Ok(if select.test { Type::Bool } else { field })
             }
             Expr::List(list) => {
@@ -84,15 +87,32 @@ impl Checker {
         matches!(&operand.expr, Expr::Ident(root) if self.bound.iter().any(|(n, _)| n == root))
     }
 
+    /// A field of a group of variables, such as `upstream.region`, or of an open group, such as `claims.department`.
+    fn field(&mut self, root: &str, field: &str) -> Result<Type, BadCondition> {
+        let open = VARIABLES.iter().find(|variable| variable.name == root && variable.kind.is_open());
+        let Some(open) = open else { return self.variable(&format!("{root}.{field}")) };
+        match root {
+            "spend" => {
+                let budget = BudgetName::new(field).map_err(|error| bad(error.to_string(), "spend.<budget>"))?;
+                self.budgets.push(budget);
+            }
+            _ => drop(ClaimName::new(field).map_err(|error| bad(error.to_string(), "claims.<claim>"))?),
+        }
+        Ok(open.kind.type_of())
+    }
+
     fn variable(&self, name: &str) -> Result<Type, BadCondition> {
         if let Some((_, found)) = self.bound.iter().rev().find(|(n, _)| n == name) {
             return Ok(found.clone());
         }
         VARIABLES
             .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, kind)| Type::from(*kind))
-            .ok_or_else(|| bad(format!("there is no variable {name}"), known()))
+            .find(|variable| variable.name == name && !variable.kind.is_open())
+            .map(|variable| variable.kind.type_of())
+            .ok_or_else(|| {
+                let meant = did_you_mean(name, VARIABLES.iter().map(|variable| variable.name));
+                bad(format!("there is no variable {name}"), format!("{meant}{}", known()))
+            })
     }
 
     fn call(&mut self, call: &CallExpr) -> Result<Type, BadCondition> {
@@ -205,6 +225,7 @@ fn unify(a: &Type, b: &Type) -> Option<Type> {
 }
 
 fn known() -> String {
-    let names: Vec<&str> = VARIABLES.iter().map(|(n, _)| *n).collect();
-    format!("known variables: {}", names.join(", "))
+    let mark = |presence| if presence == Presence::Sometimes { "*" } else { "" };
+    let names = VARIABLES.iter().map(|variable| format!("{}{}", variable.name, mark(variable.presence)));
+    format!("known variables, those with * may be absent: {}", names.collect::<Vec<_>>().join(", "))
 }

@@ -1,12 +1,26 @@
 //! Conditions: the `when` of a rule, in CEL over a fixed set of typed variables.
 
 mod check;
+mod clauses;
+mod reads;
 mod scope;
+mod variables;
 
+pub(crate) use clauses::Unmet;
+pub(crate) use reads::Reads;
+#[cfg(test)]
+pub(crate) use variables::VARIABLES;
+
+use crate::definitions::Definitions;
+use crate::document::Member;
 use crate::facts::Query;
+use crate::names::BudgetName;
+use crate::state::calendar::Day;
+use cel::common::ast::IdedExpr;
 use cel::{Context, Env, Program, Value};
 use scope::Scope;
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// The longest condition, in bytes. With one level of comprehension at most, it bounds the work of one
 /// evaluation: no condition can hold a call up.
@@ -23,7 +37,32 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 /// gives a bool.
 #[derive(Debug)]
 pub(crate) struct Condition {
-    program: Program,
+    /// As its author wrote it; empty where there is no program.
+    source: Box<str>,
+    /// `None`: it holds, but for the exceptions.
+    program: Option<Arc<Program>>,
+    reads: Reads,
+    /// The budgets whose spend it reads.
+    budgets: Vec<BudgetName>,
+    exceptions: Vec<Exception>,
+}
+
+/// For whom a condition does not hold, until the end of a day.
+#[derive(Debug, Clone)]
+pub(crate) struct Exception {
+    pub(crate) members: Vec<Member>,
+    pub(crate) last: Day,
+}
+
+impl Exception {
+    fn is_for(&self, query: &Query<'_>) -> bool {
+        let is_caller = |member: &Member| match member {
+            Member::User(name) => name == query.principal,
+            Member::Group(name) => query.groups.contains(name),
+            Member::Claim(claim) => query.claims.contains(claim),
+        };
+        Day::of(query.facts.now) <= self.last && self.members.iter().any(is_caller)
+    }
 }
 
 /// Why a text is no condition, for its author.
@@ -47,6 +86,24 @@ pub enum ConditionFault {
     Other,
 }
 
+/// The conditions of one compilation by their source: equal conditions share one program. CEL takes far longer
+/// to parse than anything else in a document.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions(Mutex<HashMap<Box<str>, Arc<Condition>>>);
+
+impl Conditions {
+    /// The condition that a text is, known or new.
+    pub(crate) fn compile(&self, source: &str) -> Result<Arc<Condition>, BadCondition> {
+        // A lock that a panic poisoned still guards a whole map: each change is one insert.
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(condition) = known().get(source) {
+            return Ok(Arc::clone(condition));
+        }
+        let condition = Arc::new(Condition::compile(source)?);
+        Ok(Arc::clone(known().entry(source.into()).or_insert(condition)))
+    }
+}
+
 impl Condition {
     pub(crate) fn compile(source: &str) -> Result<Self, BadCondition> {
         if source.len() > MAX_SOURCE {
@@ -65,15 +122,51 @@ impl Condition {
             message: format!("the condition is not valid CEL: {}", first_line(&errors.to_string())),
             hint: "see the guide for the variables and operators".into(),
         })?;
-        check::check(program.expression())?;
-        Ok(Self { program })
+        let budgets = check::check(program.expression())?;
+        let reads = Reads::of(program.expression());
+        Ok(Self { source: source.into(), program: Some(Arc::new(program)), reads, budgets, exceptions: Vec::new() })
     }
 
-    pub(crate) fn evaluate(&self, query: &Query<'_>) -> Result<bool, ConditionFault> {
-        let scope = Scope(query);
+    /// A condition that holds where another holds (everywhere, if there is none), but not for some callers.
+    pub(crate) fn excepting(base: Option<&Self>, exceptions: Vec<Exception>) -> Self {
+        Self {
+            source: base.map(|base| base.source.clone()).unwrap_or_default(),
+            program: base.and_then(|base| base.program.clone()),
+            reads: base.map_or_else(Reads::default, |base| base.reads).and(Reads::of_exceptions()),
+            budgets: base.map(|base| base.budgets.clone()).unwrap_or_default(),
+            exceptions,
+        }
+    }
+
+    /// The expression, where there is one.
+    pub(crate) fn expression(&self) -> Option<&IdedExpr> {
+        self.program.as_ref().map(|program| program.expression())
+    }
+
+    /// All that the condition says, as a text: two with the same text give the same answers.
+    pub(crate) fn fingerprint(&self) -> String {
+        format!("{} {:?}", self.source, self.exceptions)
+    }
+
+    /// The budgets whose spend the condition reads.
+    pub(crate) fn budgets(&self) -> &[BudgetName] {
+        &self.budgets
+    }
+
+    /// The variables that the condition reads: its answer is a function of their values.
+    pub(crate) const fn reads(&self) -> Reads {
+        self.reads
+    }
+
+    pub(crate) fn evaluate(&self, query: &Query<'_>, definitions: &Definitions) -> Result<bool, ConditionFault> {
+        if self.exceptions.iter().any(|exception| exception.is_for(query)) {
+            return Ok(false);
+        }
+        let Some(program) = &self.program else { return Ok(true) };
+        let scope = Scope { query, definitions };
         let mut context = Context::with_env(Arc::clone(&ENV));
         context.set_variable_resolver(&scope);
-        match self.program.execute(&context) {
+        match program.execute(&context) {
             Ok(Value::Bool(answer)) => Ok(answer),
             Ok(_) => Err(ConditionFault::Other),
             Err(error) => Err(fault(&error)),

@@ -1,71 +1,34 @@
 //! The variables of conditions: their types, and their values for one call.
 
+use super::variables::VARIABLES;
+use crate::definitions::{Class, Definitions, Model};
 use crate::facts::Query;
 use crate::names::Label;
 use crate::resource::Resource;
+use crate::state::calendar::{DAY, Day};
 
 use cel::common::types::{CelInt, CelList, CelMap, CelMapKey, CelString};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
-
-/// The type of a variable or expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Type {
-    Bool,
-    Int,
-    Text,
-    List(Box<Type>),
-    /// The element type of an empty list literal: fits any.
-    Any,
-}
-
-/// Every variable, by its full name. A call may lack some: reading one that it lacks is an error, which denies.
-pub(super) const VARIABLES: [(&str, Kind); 15] = [
-    ("labels", Kind::Texts),
-    ("now", Kind::Int),
-    ("tenant", Kind::Text),
-    ("principal.id", Kind::Text),
-    ("principal.groups", Kind::Texts),
-    ("call.action", Kind::Text),
-    ("call.workflow", Kind::Text),
-    ("call.purpose", Kind::Text),
-    ("call.tokens", Kind::Int),
-    ("call.k", Kind::Int),
-    ("upstream.name", Kind::Text),
-    ("upstream.region", Kind::Text),
-    ("upstream.trust", Kind::Text),
-    ("resource.model", Kind::Text),
-    ("resource.collection", Kind::Text),
-];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Int,
-    Text,
-    Texts,
-}
-
-impl From<Kind> for Type {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Int => Self::Int,
-            Kind::Text => Self::Text,
-            Kind::Texts => Self::List(Box::new(Self::Text)),
-        }
-    }
-}
+use std::collections::{BTreeMap, HashMap};
 
 /// The variables of one call. Values borrow from the call.
-pub(super) struct Scope<'q>(pub(super) &'q Query<'q>);
+pub(super) struct Scope<'q> {
+    pub(super) query: &'q Query<'q>,
+    pub(super) definitions: &'q Definitions,
+}
+
+type Value<'b> = Box<dyn Val + 'b>;
 
 impl Scope<'_> {
-    fn value<'b>(&'b self, name: &str) -> Option<Box<dyn Val + 'b>> {
-        let query = self.0;
+    fn value<'b>(&'b self, name: &str) -> Option<Value<'b>> {
+        let query = self.query;
         let facts = query.facts;
-        let upstream = query.resource.upstream();
         match name {
-            "labels" => Some(texts(facts.labels.iter().map(Label::as_str))),
+            "labels" => Some(texts(self.definitions.labels.of(&facts.labels).map(Label::as_str))),
             "now" => int(facts.now),
+            "time.hour" => int(facts.now % DAY / 3600),
+            "time.weekday" => int(Day::of(facts.now).weekday()),
             "tenant" => text(Some(query.tenant.as_str())),
             "principal.id" => text(Some(query.principal.as_str())),
             "principal.groups" => Some(texts(query.groups.iter().map(vocab::GroupName::as_str))),
@@ -73,37 +36,83 @@ impl Scope<'_> {
             "call.workflow" => text(facts.workflow.as_ref().map(|t| t.as_str())),
             "call.purpose" => text(facts.purpose.as_ref().map(|t| t.as_str())),
             "call.tokens" => int(facts.token_estimate),
+            "call.cost" => facts.cost_estimate.and_then(int),
             "call.k" => facts.k.and_then(|k| int(u64::from(k))),
-            "upstream.name" => text(upstream.map(|t| t.as_str())),
+            "upstream.name" => text(query.resource.upstream().map(|t| t.as_str())),
             "upstream.region" => text(facts.upstream_region.as_ref().map(|t| t.as_str())),
             "upstream.trust" => text(facts.upstream_trust.as_ref().map(|t| t.as_str())),
-            "resource.model" => match query.resource {
-                Resource::Model { model, .. } => text(Some(model.as_str())),
-                _ => None,
-            },
-            "resource.collection" => match query.resource {
-                Resource::Collection { collection, .. } => text(Some(collection.as_str())),
-                _ => None,
-            },
+            "data.max_class" => int(self.max_class().level()),
+            "claims" => Some(self.claims()),
+            "spend" => Some(self.spend()),
+            _ => self.of_resource(name).or_else(|| class_level(name)),
+        }
+    }
+
+    /// What the resource and its definitions say.
+    fn of_resource<'b>(&'b self, name: &str) -> Option<Value<'b>> {
+        match (name, self.query.resource) {
+            ("resource.model", Resource::Model { model, .. }) => text(Some(model.as_str())),
+            ("resource.collection", Resource::Collection { collection, .. }) => text(Some(collection.as_str())),
+            ("resource.class", Resource::Collection { .. }) => self.class().and_then(|class| int(class.level())),
+            ("model.name", Resource::Model { .. }) => text(self.model(|model| Some(model.name.as_str()))),
+            ("model.region", Resource::Model { .. }) => text(self.model(|m| m.region.as_ref().map(|t| t.as_str()))),
+            ("model.trust", Resource::Model { .. }) => text(self.model(|m| m.trust.as_ref().map(|t| t.as_str()))),
             _ => None,
         }
     }
 
+    /// The first definition of the model that says something.
+    fn model<'b>(&'b self, said: impl Fn(&'b Model) -> Option<&'b str>) -> Option<&'b str> {
+        if self.definitions.models.is_empty() {
+            return None;
+        }
+        let path = self.query.resource.to_string();
+        self.definitions.models_at(&path).find_map(said)
+    }
+
+    /// The class of the collection that the call acts on.
+    fn class(&self) -> Option<Class> {
+        if self.definitions.collections.is_empty() {
+            return None;
+        }
+        self.definitions.class_at(&self.query.resource.to_string())
+    }
+
+    fn max_class(&self) -> Class {
+        let found = self.definitions.labels.class_of(&self.query.facts.labels);
+        self.class().map_or(found, |class| class.max(found))
+    }
+
+    fn claims(&self) -> Value<'_> {
+        let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for claim in self.query.claims {
+            all.entry(claim.name.as_str()).or_default().push(claim.value.as_str());
+        }
+        let fields = all.into_iter().map(|(name, values)| (CelMapKey::from(name), texts(values.into_iter())));
+        Box::new(CelMap::from(fields.collect::<HashMap<_, _>>()))
+    }
+
+    fn spend(&self) -> Value<'_> {
+        let spent = &self.query.facts.spend.budgets;
+        let fields = spent.iter().filter_map(|(name, spent)| Some((CelMapKey::from(name.as_str()), int(*spent)?)));
+        Box::new(CelMap::from(fields.collect::<HashMap<_, _>>()))
+    }
+
     /// A group of variables as a map, for `has(...)` and for the error when one is absent.
-    fn group<'b>(&'b self, root: &str) -> Option<Box<dyn Val + 'b>> {
-        let fields = VARIABLES.iter().filter_map(|(name, _)| {
-            let field = name.strip_prefix(root)?.strip_prefix('.')?;
-            Some((*name, field))
+    fn group<'b>(&'b self, root: &str) -> Option<Value<'b>> {
+        let fields = VARIABLES.iter().filter_map(|variable| {
+            let field = variable.name.strip_prefix(root)?.strip_prefix('.')?;
+            Some((variable.name, field))
         });
         let mut any = false;
-        let mut map = std::collections::HashMap::new();
+        let mut map = HashMap::new();
         for (name, field) in fields {
             any = true;
             if let Some(value) = self.value(name) {
                 map.insert(CelMapKey::from(field), value);
             }
         }
-        any.then(|| Box::new(CelMap::from(map)) as Box<dyn Val + 'b>)
+        any.then(|| Box::new(CelMap::from(map)) as Value<'b>)
     }
 }
 
@@ -113,16 +122,21 @@ impl VariableResolver for Scope<'_> {
     }
 }
 
-fn text<'b>(text: Option<&'b str>) -> Option<Box<dyn Val + 'b>> {
-    text.map(|t| Box::new(CelString::from(t)) as Box<dyn Val + 'b>)
+fn class_level<'b>(name: &str) -> Option<Value<'b>> {
+    let name = name.strip_prefix("class.")?;
+    Class::ALL.into_iter().find(|class| class.as_str() == name).and_then(|class| int(class.level()))
+}
+
+fn text<'b>(text: Option<&'b str>) -> Option<Value<'b>> {
+    text.map(|t| Box::new(CelString::from(t)) as Value<'b>)
 }
 
 /// A number too large for CEL is left out: reading it is then an error, which denies.
-fn int<'b>(number: u64) -> Option<Box<dyn Val + 'b>> {
-    i64::try_from(number).ok().map(|n| Box::new(CelInt::from(n)) as Box<dyn Val + 'b>)
+fn int<'b>(number: u64) -> Option<Value<'b>> {
+    i64::try_from(number).ok().map(|n| Box::new(CelInt::from(n)) as Value<'b>)
 }
 
-fn texts<'b>(all: impl Iterator<Item = &'b str>) -> Box<dyn Val + 'b> {
-    let list: Vec<Box<dyn Val + 'b>> = all.map(|t| Box::new(CelString::from(t)) as Box<dyn Val + 'b>).collect();
+fn texts<'b>(all: impl Iterator<Item = &'b str>) -> Value<'b> {
+    let list: Vec<Value<'b>> = all.map(|t| Box::new(CelString::from(t)) as Value<'b>).collect();
     Box::new(CelList::from(list))
 }

@@ -1,5 +1,8 @@
 use super::*;
+use crate::facts::Claim;
+use crate::names::{ClaimName, ClaimValue};
 use crate::names::{Label, Region, Trust};
+use crate::state::Spend;
 use crate::{Action, Facts, Resource};
 use proptest::prelude::*;
 use vocab::{GroupName, PrincipalId, TenantId};
@@ -8,11 +11,15 @@ fn with_facts<T>(facts: &Facts, run: impl FnOnce(&Query<'_>) -> T) -> T {
     let tenant = TenantId::new("acme").unwrap();
     let principal = PrincipalId::new("alice").unwrap();
     let groups = [GroupName::new("staff").unwrap()];
+    let claim =
+        |value: &str| Claim { name: ClaimName::new("department").unwrap(), value: ClaimValue::new(value).unwrap() };
+    let claims = [claim("legal"), claim("tax")];
     let resource: Resource = "model/openai/gpt-4.1".parse().unwrap();
     run(&Query {
         tenant: &tenant,
         principal: &principal,
         groups: &groups,
+        claims: &claims,
         action: Action::ModelChat,
         resource: &resource,
         facts,
@@ -27,13 +34,15 @@ fn rich() -> Facts {
         now: 1_700_000_000,
         token_estimate: 1200,
         k: Some(10),
+        cost_estimate: Some(5),
+        spend: Spend { budgets: [(BudgetName::new("research").unwrap(), 7)].into(), ..Spend::default() },
         ..Facts::default()
     }
 }
 
 fn answer(source: &str, facts: &Facts) -> Result<bool, ConditionFault> {
     let condition = Condition::compile(source).unwrap_or_else(|e| panic!("{source}: {e:?}"));
-    with_facts(facts, |query| condition.evaluate(query))
+    with_facts(facts, |query| condition.evaluate(query, &Definitions::default()))
 }
 
 #[test]
@@ -53,6 +62,11 @@ fn conditions_read_every_variable() {
         "principal.id == 'alice' && 'staff' in principal.groups && tenant == 'acme'",
         "now > 1600000000 ? true : false",
         "!('x' in [])",
+        "data.max_class == class.confidential && class.public < class.internal && class.restricted > data.max_class",
+        "'legal' in claims.department && claims.department.all(d, d in ['legal', 'tax']) && !has(claims.office)",
+        "spend.research < 100 && has(spend.research) && !has(spend.other)",
+        "time.hour == 22 && time.weekday == 2",
+        "call.cost == 5 && !has(model.name) && !has(model.region) && !has(resource.class)",
     ] {
         assert_eq!(answer(source, &rich()), Ok(true), "{source}");
     }
@@ -61,7 +75,16 @@ fn conditions_read_every_variable() {
 #[test]
 fn a_missing_fact_is_an_error_and_not_false() {
     let facts = Facts::default();
-    for source in ["upstream.region == 'eu'", "upstream.region != 'eu'", "!(call.k > 5)", "call.purpose in []"] {
+    for source in [
+        "upstream.region == 'eu'",
+        "upstream.region != 'eu'",
+        "!(call.k > 5)",
+        "call.purpose in []",
+        "spend.research > 1",
+        "call.cost > 1",
+        "'a' in claims.office",
+        "model.trust == 'a'",
+    ] {
         assert_eq!(answer(source, &facts), Err(ConditionFault::MissingFact), "{source}");
     }
     assert_eq!(answer("has(upstream.region) && upstream.region == 'eu'", &facts), Ok(false));
@@ -84,6 +107,14 @@ fn what_is_not_a_condition_does_not_load() {
         ("labels", "true or false"),
         ("call.tokens", "true or false"),
         ("data.class == 'x'", "no variable data.class"),
+        ("claims == []", "no variable claims"),
+        ("claims.department == 'legal'", "types"),
+        ("claims.department.name == 'x'", "fields"),
+        ("spend.research == 'much'", "types"),
+        ("spend.Research > 1", "not a valid budget name"),
+        ("class.secret > 1", "no variable class.secret"),
+        ("data.max_class == 'public'", "types"),
+        ("time.hour", "true or false"),
         ("upstream.regoin == 'eu'", "no variable upstream.regoin"),
         ("upstream == 'eu'", "no variable upstream"),
         ("has(upstream.nothing)", "no variable upstream.nothing"),
@@ -148,12 +179,48 @@ fn monsters_are_refused_and_crash_nothing() {
     assert!(Condition::compile(&("'a' in labels || ".repeat(60) + "true")).is_ok(), "wide is not deep");
 }
 
+#[test]
+fn the_guide_names_every_variable_and_whether_it_may_be_absent() {
+    let guide = include_str!("../../../docs/policy-guide.md");
+    for variable in &variables::VARIABLES {
+        let name = variable.name;
+        let mark = if variable.presence == variables::Presence::Sometimes { "*" } else { "" };
+        let written = [format!("`{name}`{mark}"), format!("`{name}.<name>`{mark}"), format!("`{name}.<budget>`{mark}")];
+        assert!(written.iter().any(|w| guide.contains(w)), "{name}{mark}");
+    }
+}
+
+/// What the table says of a variable is what a call shows: those that are always there are there in the barest call.
+#[test]
+fn variables_that_are_always_there_are_always_there() {
+    for variable in &variables::VARIABLES {
+        let read = |facts: &Facts| {
+            let probe = match variable.kind {
+                variables::Kind::Int => format!("{} >= 0", variable.name),
+                variables::Kind::Text => format!("{} != ''", variable.name),
+                variables::Kind::Texts => format!("size({}) >= 0", variable.name),
+                variables::Kind::Claims => "size(claims.office) >= 0".into(),
+                variables::Kind::Spend => "spend.research >= 0".into(),
+            };
+            answer(&probe, facts)
+        };
+        let bare = read(&Facts::default());
+        match variable.presence {
+            variables::Presence::Always => assert_eq!(bare, Ok(true), "{}", variable.name),
+            variables::Presence::Sometimes if ["upstream.name", "resource.model"].contains(&variable.name) => {
+                assert_eq!(bare, Ok(true), "{}: a call on a model has it", variable.name);
+            }
+            variables::Presence::Sometimes => assert_eq!(bare, Err(ConditionFault::MissingFact), "{}", variable.name),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_a_condition_or_refused_without_a_panic(source in "[a-z.!()'0-9 <=>&|,+*/-]{0,60}") {
         if let Ok(condition) = Condition::compile(&source) {
-            let _ = with_facts(&rich(), |query| condition.evaluate(query));
-            let _ = with_facts(&Facts::default(), |query| condition.evaluate(query));
+            let _ = with_facts(&rich(), |query| condition.evaluate(query, &Definitions::default()));
+            let _ = with_facts(&Facts::default(), |query| condition.evaluate(query, &Definitions::default()));
         }
     }
 

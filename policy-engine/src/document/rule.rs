@@ -1,19 +1,40 @@
 //! The `[[rule]]` tables.
 
-use super::parse::{Located, located, names};
-use super::reader::{Found, Section, Source, choice, one_or_list, parsed, text, wrong_type};
+use super::hint::{did_you_mean, lookalike, mixed_word};
+use super::parse::{Located, located};
+use super::reader::{Found, Section, Source, choice, one_or_more, parsed, text};
+use super::shapes::THEN;
+use super::terms::{Then, then};
 use crate::action::Action;
 use crate::condition::Condition;
-use crate::names::{FieldName, Label, RoleName, RuleId};
-use crate::obligations::{Beta, Encrypt, Mode, Record, Terms};
+use crate::names::{RoleName, RuleId};
 use crate::pattern::Pattern;
 use std::collections::BTreeSet;
-use toml::de::DeValue;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
     Allow,
     Deny,
+}
+
+/// Whether a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RuleMode {
+    Enforce,
+    /// The rule is evaluated and reported, and changes nothing.
+    Shadow,
+}
+
+impl RuleMode {
+    const ALL: [Self; 2] = [Self::Enforce, Self::Shadow];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -23,8 +44,9 @@ pub(crate) struct RuleDef {
     pub(crate) actions: BTreeSet<Action>,
     pub(crate) roles: Vec<Located<RoleName>>,
     pub(crate) on: Vec<Pattern>,
-    pub(crate) when: Option<Condition>,
-    pub(crate) then: Terms,
+    pub(crate) when: Option<Located<Arc<Condition>>>,
+    pub(crate) then: Then,
+    pub(crate) mode: RuleMode,
 }
 
 pub(super) fn rule(source: &mut Source, mut section: Section<'_>) -> Option<RuleDef> {
@@ -50,44 +72,37 @@ pub(super) fn rule(source: &mut Source, mut section: Section<'_>) -> Option<Rule
         }
     };
     let actions = listed.map(|f| actions(source, &f)).unwrap_or_default();
-    let roles = section.required(source, "roles").map(|f| not_empty(source, &f)).unwrap_or_default();
+    let roles = section.required(source, "roles").map(|f| one_or_more(source, &f, IDLE)).unwrap_or_default();
     let roles = located(source, roles);
-    let on = section.required(source, "on").map(|f| not_empty(source, &f)).unwrap_or_default();
+    let on = section.required(source, "on").map(|f| one_or_more(source, &f, IDLE)).unwrap_or_default();
     let on = patterns(source, &on, &actions);
     let when = section.optional(source, "when").and_then(|f| condition(source, &f));
-    let then = section.optional(source, "then");
-    if let (Some(f), Some(Effect::Deny)) = (&then, effect) {
+    let found = section.optional(source, "then");
+    if let (Some(f), Some(Effect::Deny)) = (&found, effect) {
         source.report(&f.place, "a rule that denies sets no terms", "leave then out");
     }
-    let then = then.and_then(|f| Section::of(source, f)).map(|s| terms(source, s)).unwrap_or_default();
-    if let Some(found) = section.optional(source, "mode")
-        && text(source, &found).is_some_and(|mode| mode != "enforce")
-    {
-        source.report(&found.place, "this mode is not supported", "only \"enforce\" is, which is the default");
-    }
+    let then = found.and_then(|f| Section::of(source, f, &THEN)).map(|s| then(source, s)).unwrap_or_default();
+    let mode = section.optional(source, "mode");
+    let mode = mode.and_then(|f| choice(source, &f, &RuleMode::ALL, RuleMode::as_str)).unwrap_or(RuleMode::Enforce);
     section.finish(source);
-    Some(RuleDef { id: id?, effect: effect?, actions, roles, on, when, then })
+    Some(RuleDef { id: id?, effect: effect?, actions, roles, on, when, then, mode })
 }
 
-fn not_empty<'t>(source: &mut Source, found: &Found<'t>) -> Vec<Found<'t>> {
-    let before = source.defects.len();
-    let items = one_or_list(source, found);
-    if items.is_empty() && source.defects.len() == before {
-        source.report(&found.place, "an empty list makes a rule that never applies", "");
-    }
-    items
-}
+/// What is wrong with an empty list in a rule.
+const IDLE: &str = "an empty list makes a rule that never applies";
 
 fn actions(source: &mut Source, found: &Found<'_>) -> BTreeSet<Action> {
     let mut all = BTreeSet::new();
-    for item in not_empty(source, found) {
+    for item in one_or_more(source, found, IDLE) {
         let Some(text) = text(source, &item) else {
             continue;
         };
         let named = Action::named(text);
         if named.is_empty() {
             let known: Vec<&str> = Action::ALL.iter().map(|a| a.as_str()).collect();
-            let hint = format!("one of: {}, a family such as model.*, or *", known.join(", "));
+            let meant = lookalike(text).map(|l| format!("{l}; "));
+            let meant = meant.unwrap_or_else(|| did_you_mean(text, known.iter().copied()));
+            let hint = format!("{meant}one of: {}, a family such as model.*, or *", known.join(", "));
             source.report(&item.place, "there is no such action", hint);
         }
         all.extend(named);
@@ -102,14 +117,11 @@ fn patterns(source: &mut Source, items: &[Found<'_>], actions: &BTreeSet<Action>
         let Some(text) = text(source, item) else {
             continue;
         };
-        match Pattern::parse(text) {
-            Ok(pattern) => {
-                if !actions.is_empty() && !actions.iter().any(|a| pattern.reaches(a.family())) {
-                    source.report(&item.place, "no action of this rule applies to such a resource", "");
-                }
-                all.push(pattern);
+        if let Some(pattern) = pattern(source, item, text) {
+            if !actions.is_empty() && !actions.iter().any(|a| pattern.reaches(a.family())) {
+                source.report(&item.place, "no action of this rule applies to such a resource", "");
             }
-            Err(error) => source.report(&item.place, error.to_string(), ""),
+            all.push(pattern);
         }
     }
     let idle = actions.iter().find(|a| !all.iter().any(|p| p.reaches(a.family())));
@@ -120,59 +132,27 @@ fn patterns(source: &mut Source, items: &[Found<'_>], actions: &BTreeSet<Action>
     all
 }
 
-fn condition(source: &mut Source, found: &Found<'_>) -> Option<Condition> {
-    let text = text(source, found)?;
-    match Condition::compile(text) {
-        Ok(condition) => Some(condition),
+/// A pattern, or a defect.
+pub(super) fn pattern(source: &mut Source, found: &Found<'_>, text: &str) -> Option<Pattern> {
+    match Pattern::parse(text) {
+        Ok(pattern) => Some(pattern),
         Err(error) => {
-            source.report(&found.place, error.message, error.hint);
+            source.report(&found.place, error.to_string(), lookalike(text).unwrap_or_default());
             None
         }
     }
 }
 
-fn terms(source: &mut Source, mut section: Section<'_>) -> Terms {
-    let pseudonymise = section.optional(source, "pseudonymise");
-    let pseudonymise = pseudonymise.map(|f| names::<Label>(source, &f)).unwrap_or_default();
-    let encrypt = section.optional(source, "encrypt").and_then(|f| encrypt(source, f));
-    let filterable = section.optional(source, "filterable").map(|f| names::<FieldName>(source, &f));
-    let record = section.optional(source, "record").and_then(|f| choice(source, &f, &Record::ALL, Record::as_str));
-    section.finish(source);
-    Terms { pseudonymise, encrypt, filterable, record }
-}
-
-/// `encrypt = "preserving"` or `encrypt = { mode = "preserving", beta = 1.5 }`.
-fn encrypt(source: &mut Source, found: Found<'_>) -> Option<Encrypt> {
-    if found.value.is_str() {
-        let mode = choice(source, &found, &Mode::ALL, Mode::as_str)?;
-        return Some(Encrypt { mode, beta: Beta::default() });
-    }
-    let mut section = Section::of(source, found)?;
-    let mode = section.required(source, "mode").and_then(|f| choice(source, &f, &Mode::ALL, Mode::as_str));
-    let beta = section.optional(source, "beta").map(|f| {
-        if mode.is_some_and(|m| m != Mode::Preserving) {
-            source.report(&f.place, "only mode preserving has a beta", "");
-        }
-        beta(source, &f)
-    });
-    section.finish(source);
-    Some(Encrypt { mode: mode?, beta: beta.unwrap_or_else(|| Some(Beta::default()))? })
-}
-
-fn beta(source: &mut Source, found: &Found<'_>) -> Option<Beta> {
-    let number = match found.value {
-        DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
-        DeValue::Integer(whole) => whole.as_str().parse::<f64>().ok().filter(|_| whole.radix() == 10),
-        _ => None,
-    };
-    let Some(number) = number else {
-        wrong_type(source, found, "a number");
+fn condition(source: &mut Source, found: &Found<'_>) -> Option<Located<Arc<Condition>>> {
+    let text = text(source, found)?;
+    if let Some(mixed) = mixed_word(text) {
+        source.report(&found.place, "a word of the condition mixes letters that look alike", mixed);
         return None;
-    };
-    match Beta::new(number) {
-        Ok(beta) => Some(beta),
+    }
+    match source.conditions.compile(text) {
+        Ok(value) => Some(Located { value, place: found.place.clone() }),
         Err(error) => {
-            source.report(&found.place, error.to_string(), "");
+            source.report(&found.place, error.message, error.hint);
             None
         }
     }

@@ -42,8 +42,8 @@ deny = ["model.chat"]
 roles = []
 on = ["model/openai/gpt-*", "vector/db/x"]
 when = "upstream.regoin == 'eu'"
-then = { pseudonymise = ["PII"], encrypt = "rot13", record = true, filterable = [""], redact = ["pii.email"] }
-mode = "shadow"
+then = { pseudonymise = ["PII"], encrypt = "rot13", record = true, filterable = [""], redcat = ["pii.email"] }
+mode = "shade"
 [[test]]
 name = "t"
 as = "group:x"
@@ -56,7 +56,7 @@ ctx = { call = { k = -1, colour = 1 } }
     let expected = [
         "p.toml:1: version: this version is not supported",
         "p.toml:2: tenant: not a valid tenant id",
-        "p.toml:3: colour: there is no such key (known here: version, tenant, roles, rule, test)",
+        "p.toml:3: colour: there is no such key (known here: version, tenant, roles, labels,",
         "p.toml:5: roles.Admin: not a valid role name",
         "p.toml:5: roles.Admin.members[0]: this is no member",
         "p.toml:6: roles.everyone: the role everyone is built in",
@@ -70,14 +70,14 @@ ctx = { call = { k = -1, colour = 1 } }
         "p.toml:12: rule[0].roles: an empty list",
         "p.toml:13: rule[0].on[0]: * stands for one whole segment",
         "p.toml:13: rule[0].on[1]: no action of this rule applies",
-        "p.toml:14: rule[0].when: there is no variable upstream.regoin (known variables:",
+        "p.toml:14: rule[0].when: there is no variable upstream.regoin (did you mean upstream.region? known variables",
         "p.toml:15: rule[0].then.encrypt: there is no such choice (one of: plain, preserving, sealed)",
         "p.toml:15: rule[0].then.filterable[0]: not a valid field name",
         "p.toml:15: rule[0].then.pseudonymise[0]: not a valid label",
         "p.toml:15: rule[0].then.record: must be a string",
-        "p.toml:15: rule[0].then.redact: there is no such key",
-        "p.toml:16: rule[0].mode: this mode is not supported",
-        "p.toml:19: test[0].as: a test acts as one principal",
+        "p.toml:15: rule[0].then.redcat: there is no such key (did you mean redact? known here: block, redact,",
+        "p.toml:16: rule[0].mode: there is no such choice (did you mean shadow? one of: enforce, shadow)",
+        "p.toml:19: test[0].as: this is not one principal",
         "p.toml:21: test[0].on: the action model.chat never applies",
         "p.toml:22: test[0].expect: there is no such choice",
         "p.toml:23: test[0].ctx.call.colour: there is no such key",
@@ -87,6 +87,26 @@ ctx = { call = { k = -1, colour = 1 } }
         assert!(found.iter().any(|d| d.starts_with(part)), "missing {part}\nin {found:#?}");
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+/// The letters in these names are not what they seem: each defect says which letter it is.
+#[test]
+fn lookalikes_are_told() {
+    for (from, to, part) in [
+        ("a = {", "\"аdmin\" = {", "roles.аdmin: not a valid role name"),
+        ("u:alice", "u:аlice", "roles.a.members[0]: this is no member (character 3 is U+0430, which looks like 'a'"),
+        ("model.chat", "model.сhat", "allow[0]: there is no such action"),
+        ("model/**", "mоdel/**", "on: a character here can be in no resource path"),
+        ("\"r\"", "\"r\u{200b}\"", "id: not a valid rule id"),
+        ("\non =", "\n\"оn\" =", "оn: there is no such key (character 1 is U+043E, which looks like 'o'"),
+        ("\non =", "\nоn =", "not valid TOML: invalid unquoted key"),
+        ("[[rule]]", "[[rule]]\nwhen = \"'pii.еmail' in labels\"", "when: a word of the condition mixes letters"),
+    ] {
+        let text = format!("{HEAD}[[rule]]\nid = \"r\"\n{GOOD}").replacen(from, to, 1);
+        let found = one(&text);
+        assert!(found.iter().any(|d| d.contains(part) && d.contains("U+")), "{part}: {found:#?}");
+    }
+    assert_eq!(rule(&format!("{GOOD}when = \"call.purpose == 'Übersetzung' || call.purpose == 'право'\"\n")), [""; 0]);
 }
 
 #[test]

@@ -1,48 +1,85 @@
 //! Outcomes kept for questions that come again.
 //!
-//! Casbin's verdict on a set is a function of: the tenant, the caller's roles, the action, the resource and
-//! which conditions hold. That is the whole key, spelled out byte for byte (no hash stands in for it), so a
-//! kept outcome is the outcome that casbin would give again. Conditions themselves are evaluated afresh for
-//! each question; one that fails is not kept.
+//! A question is a function of the set, the way it is answered, the tenant, the caller's roles, the action and the
+//! resource. Its outcome is a function of these and of the values of the variables that the conditions of its
+//! rules read. That is the whole key, spelled out byte for byte (no hash stands in for it), so that a kept outcome
+//! is the one that would be given again.
 
+use super::facts_key::write_facts;
+use super::health::Way;
+use super::question::Question;
 use crate::action::Action;
+use crate::condition::Reads;
 use crate::decision::Outcome;
-use crate::resource::Resource;
-use crate::set::{Index, PolicyDigest};
-use std::collections::HashMap;
-use std::io::Write;
+use crate::facts::Query;
+use crate::set::{Index, PolicyDigest, Tenant};
+use std::hash::Hasher;
 use std::sync::Arc;
-use vocab::TenantId;
 
-/// How many questions a thread keeps, and how many patterns of conditions for each. A full table is emptied:
-/// the cost of starting over is small and bounded, the memory too.
-const MAX_QUESTIONS: usize = 1024;
-const MAX_CONTEXTS: usize = 32;
+/// How many questions a thread keeps. A question has one slot, by its hash, and takes it from the one before.
+const SLOTS: usize = 1024;
 
-/// What does not depend on conditions.
-pub(super) struct Question {
-    /// The lines that may matter: a superset of those that match.
-    pub(super) candidates: Vec<Index>,
-    /// The rules that fit caller, action and resource, in document order, each once.
-    pub(super) fitting: Vec<Index>,
-    /// Outcomes by which conditions hold.
-    outcomes: HashMap<Box<str>, Arc<Outcome>>,
+/// How many outcomes a question keeps. Full, it starts over.
+const MAX_OUTCOMES: usize = 16;
+
+/// The most bytes of one slot, about. A larger question or key is not kept: this bounds a thread's memory to
+/// `SLOTS` times as much.
+const MAX_BYTES: usize = 8 << 10;
+
+/// About what an outcome takes beside its ids.
+const OUTCOME_BYTES: usize = 1 << 10;
+
+/// A question with its outcomes.
+#[derive(Default)]
+pub(super) struct Entry {
+    key: Vec<u8>,
+    question: Question,
+    /// What the conditions of the fitting rules read.
+    reads: Reads,
+    outcomes: Vec<(Box<[u8]>, Arc<Outcome>)>,
+    bytes: usize,
 }
 
-impl Question {
-    pub(super) fn new(candidates: Vec<Index>, fitting: Vec<Index>) -> Self {
-        Self { candidates, fitting, outcomes: HashMap::new() }
+impl Entry {
+    /// Becomes another question. Memory is kept for it, since a fresh question is what decisions spend most on.
+    fn become_of(&mut self, key: &[u8], tenant: &Tenant, fill: impl FnOnce(&mut Question)) {
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.question.clear();
+        fill(&mut self.question);
+        let conditions = self.question.fitting.iter().filter_map(|at| tenant.rule(*at)?.when.as_ref());
+        self.reads = conditions.fold(Reads::default(), |all, condition| all.and(condition.reads()));
+        self.start_over();
     }
 
-    pub(super) fn outcome(&self, context: &str) -> Option<Arc<Outcome>> {
-        self.outcomes.get(context).cloned()
+    fn start_over(&mut self) {
+        self.outcomes.clear();
+        self.bytes = self.key.len() + 12 * self.question.candidates.len() + 4 * self.question.fitting.len();
     }
 
-    pub(super) fn keep(&mut self, context: &str, outcome: &Arc<Outcome>) {
-        if self.outcomes.len() >= MAX_CONTEXTS {
-            self.outcomes.clear();
+    pub(super) const fn question(&self) -> &Question {
+        &self.question
+    }
+
+    pub(super) fn outcome(&self, facts: &[u8]) -> Option<&Arc<Outcome>> {
+        self.outcomes.iter().find(|(key, _)| **key == *facts).map(|(_, outcome)| outcome)
+    }
+
+    /// Writes the facts that the outcome depends on; `None` if they cannot be a key.
+    pub(super) fn write_facts(&self, query: &Query<'_>, facts: &mut Vec<u8>) -> Option<()> {
+        facts.clear();
+        write_facts(self.reads, query, facts).ok().filter(|()| facts.len() < MAX_BYTES)
+    }
+
+    pub(super) fn keep(&mut self, facts: &[u8], outcome: &Arc<Outcome>) {
+        let bytes = facts.len() + OUTCOME_BYTES + 16 * (outcome.matched.len() + outcome.unmet.len());
+        if self.bytes + bytes > MAX_BYTES || self.outcomes.len() >= MAX_OUTCOMES {
+            self.start_over();
         }
-        self.outcomes.insert(context.into(), Arc::clone(outcome));
+        if self.bytes + bytes <= MAX_BYTES {
+            self.bytes += bytes;
+            self.outcomes.push((facts.into(), Arc::clone(outcome)));
+        }
     }
 }
 
@@ -50,84 +87,60 @@ impl Question {
 #[derive(Default)]
 pub(super) struct Memo {
     digest: Option<PolicyDigest>,
-    questions: HashMap<Box<[u8]>, Question>,
+    way: Option<Way>,
+    slots: Vec<Option<Box<Entry>>>,
+    /// The last question that was too large to keep.
+    large: Option<Box<Entry>>,
     key: Vec<u8>,
 }
 
 impl Memo {
-    /// The question, found or made. Questions about another set are forgotten first.
-    pub(super) fn question(
+    /// The question, found or made. Questions about another set, or answered in another way, are forgotten first.
+    pub(super) fn entry(
         &mut self,
-        digest: &PolicyDigest,
-        (tenant, roles, action, resource): (&TenantId, &[Index], Action, &Resource),
-        make: impl FnOnce() -> Question,
-    ) -> Option<&mut Question> {
-        if self.digest.as_ref() != Some(digest) {
-            self.questions.clear();
+        (digest, way): (&PolicyDigest, Way),
+        (query, path, roles): (&Query<'_>, &str, &[Index]),
+        tenant: &Tenant,
+        fill: impl FnOnce(&mut Question),
+    ) -> Option<&mut Entry> {
+        if self.digest.as_ref() != Some(digest) || self.way != Some(way) {
+            self.slots.clear();
+            self.slots.resize_with(SLOTS, || None);
             self.digest = Some(digest.clone());
+            self.way = Some(way);
         }
-        self.key.clear();
-        // Tenant, action and resource hold no zero byte, and the count of roles is fixed-width: no two
-        // questions share a key.
-        write!(self.key, "{tenant}\0{action}\0{resource}\0").ok()?;
-        for role in roles {
-            self.key.extend_from_slice(&role.to_le_bytes());
-        }
-        if !self.questions.contains_key(self.key.as_slice()) {
-            if self.questions.len() >= MAX_QUESTIONS {
-                self.questions.clear();
+        write_key(&mut self.key, query.tenant.as_str(), query.action, path, roles);
+        let slot = self.slots.get_mut(slot_of(&self.key))?;
+        let entry = slot.get_or_insert_default();
+        if entry.key != self.key {
+            entry.become_of(&self.key, tenant, fill);
+            if entry.bytes > MAX_BYTES {
+                self.large = slot.take();
+                return self.large.as_deref_mut();
             }
-            self.questions.insert(self.key.as_slice().into(), make());
         }
-        self.questions.get_mut(self.key.as_slice())
+        slot.as_deref_mut()
     }
+}
+
+/// Tenant, action and path hold no zero byte, and a role is fixed-width: no two questions share a key.
+fn write_key(key: &mut Vec<u8>, tenant: &str, action: Action, path: &str, roles: &[Index]) {
+    key.clear();
+    for part in [tenant, action.as_str(), path] {
+        key.extend_from_slice(part.as_bytes());
+        key.push(0);
+    }
+    for role in roles {
+        key.extend_from_slice(&role.to_le_bytes());
+    }
+}
+
+/// Whoever finds questions that share a slot makes them slower, and nothing else: the hash needs no secret.
+fn slot_of(key: &[u8]) -> usize {
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(key);
+    usize::try_from(hasher.finish() % (SLOTS as u64)).unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decision::ReasonCode;
-
-    fn digest(text: &str) -> PolicyDigest {
-        PolicyDigest(text.into())
-    }
-
-    #[test]
-    fn another_set_and_other_roles_are_other_questions() {
-        let mut memo = Memo::default();
-        let tenant = TenantId::new("acme").unwrap();
-        let resource: Resource = "model/a/b".parse().unwrap();
-        let outcome = Arc::new(Outcome::denied(ReasonCode::NotPermitted));
-        let mut ask = |set: &str, roles: &[Index]| {
-            let key = (&tenant, roles, Action::ModelChat, &resource);
-            let question = memo.question(&digest(set), key, || Question::new(vec![], vec![])).unwrap();
-            let known = question.outcome(";").is_some();
-            question.keep(";", &outcome);
-            known
-        };
-        assert!(!ask("one", &[0, 1]));
-        assert!(ask("one", &[0, 1]));
-        assert!(!ask("one", &[0, 257]));
-        assert!(!ask("one", &[0]));
-        assert!(!ask("two", &[0, 1]));
-        assert!(!ask("one", &[0, 1]), "a set that comes back starts over");
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let mut memo = Memo::default();
-        let tenant = TenantId::new("acme").unwrap();
-        for n in 0..3 * u32::try_from(MAX_QUESTIONS).unwrap() {
-            let resource: Resource = format!("model/a/{n}").parse().unwrap();
-            let key = (&tenant, &[0][..], Action::ModelChat, &resource);
-            memo.question(&digest("one"), key, || Question::new(vec![], vec![])).unwrap();
-            assert!(memo.questions.len() <= MAX_QUESTIONS);
-        }
-        let mut question = Question::new(vec![], vec![]);
-        let outcome = Arc::new(Outcome::denied(ReasonCode::NotPermitted));
-        for n in 0..3 * MAX_CONTEXTS {
-            question.keep(&n.to_string(), &outcome);
-            assert!(question.outcomes.len() <= MAX_CONTEXTS);
-        }
-    }
-}
+mod tests;

@@ -67,26 +67,28 @@ impl Referee {
         Ok(Self { enforcer })
     }
 
-    /// Asks casbin. `links` are the `g` rows (holder, held) of the request's tenant.
-    pub(crate) fn enforce(
-        &mut self,
-        rows: impl Iterator<Item = Row>,
-        links: impl Iterator<Item = (String, String)>,
-        request: Request<'_>,
-    ) -> Result<bool, RefereeFault> {
+    /// Gives casbin these lines, and no others.
+    pub(super) fn rows(&mut self, rows: impl Iterator<Item = Row>) -> Result<(), RefereeFault> {
         let model = self.enforcer.get_mut_model().get_mut_model();
         let lines = model.get_mut("p").and_then(|p| p.get_mut("p")).ok_or(RefereeFault)?;
         let policy = lines.get_mut_policy();
         policy.clear();
         policy.extend(rows);
-        {
-            let roles = self.enforcer.get_role_manager();
-            let mut roles = roles.write();
-            roles.clear();
-            for (holder, held) in links {
-                roles.add_link(&holder, &held, Some(request.tenant));
-            }
+        Ok(())
+    }
+
+    /// Gives casbin these `g` rows (holder, held) of a tenant, and no others.
+    pub(super) fn links(&mut self, tenant: &str, links: impl Iterator<Item = (String, String)>) {
+        let roles = self.enforcer.get_role_manager();
+        let mut roles = roles.write();
+        roles.clear();
+        for (holder, held) in links {
+            roles.add_link(&holder, &held, Some(tenant));
         }
+    }
+
+    /// Asks casbin.
+    pub(super) fn verdict(&self, request: Request<'_>) -> Result<bool, RefereeFault> {
         let Request { tenant, subject, object, action, context } = request;
         let values = [tenant, subject, object, action, context].map(String::from).to_vec();
         self.enforcer.enforce(values).map_err(|_| RefereeFault)
@@ -137,8 +139,9 @@ pub(crate) fn probe() -> Result<(), RefereeFault> {
     for (rows, subject, context, expected) in cases {
         let links = [("u:a", "group:g"), ("group:g", "role:r")];
         let request = Request { tenant: "t", subject, object: "model/u/m", action: "model.chat", context };
-        let links = links.map(|(a, b)| (a.to_owned(), b.to_owned())).into_iter();
-        if referee.enforce(rows.iter().cloned(), links, request)? != expected {
+        referee.rows(rows.iter().cloned())?;
+        referee.links("t", links.map(|(a, b)| (a.to_owned(), b.to_owned())).into_iter());
+        if referee.verdict(request)? != expected {
             return Err(RefereeFault);
         }
     }

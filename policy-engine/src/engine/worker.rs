@@ -1,15 +1,15 @@
 //! One decision, on the thread that asks.
 
-use super::memo::{Memo, Question};
-use super::referee::{Referee, RefereeFault, Request, Row, UNCONDITIONAL};
+use super::audit::Asked;
+use super::health::Way;
+use super::memo::{Entry, Memo};
+use super::question::Question;
+use super::referee::{Referee, RefereeFault};
+use super::verdict::Failed;
 use crate::decision::{Outcome, ReasonCode};
-use crate::document::Effect;
 use crate::facts::Query;
-use crate::names::RuleId;
-use crate::obligations::Obligations;
-use crate::set::{EVERYONE_AT, Index, Line, PolicySet, Rule, Tenant};
+use crate::set::{Index, PolicySet, Tenant};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -22,16 +22,30 @@ thread_local! {
 struct Worker {
     referee: Option<Referee>,
     memo: Memo,
+    /// How many decisions the thread made: one in so many is checked.
+    made: u32,
+    roles: Vec<Index>,
+    path: String,
+    facts: Vec<u8>,
+}
+
+/// Which roles a caller holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Roles<'r> {
+    /// Those that its name, groups and claims give it.
+    OfCaller,
+    /// These, sorted: of a call of the past, whose caller is not known.
+    These(&'r [Index]),
 }
 
 /// Decides. Whatever fails, denies.
-pub(crate) fn decide(set: &PolicySet, query: &Query<'_>) -> Arc<Outcome> {
+pub(crate) fn decide_by(set: &PolicySet, query: &Query<'_>, roles: Roles<'_>) -> Arc<Outcome> {
     let Some(tenant) = set.tenants.get(query.tenant) else {
         return Arc::new(Outcome::denied(ReasonCode::UnknownTenant));
     };
     let outcome = WORKER.try_with(|worker| {
         let mut worker = worker.try_borrow_mut().map_err(|_| RefereeFault)?;
-        worker.decide(set, tenant, query)
+        worker.decide(set, tenant, query, roles)
     });
     match outcome {
         Ok(Ok(outcome)) => outcome,
@@ -39,165 +53,113 @@ pub(crate) fn decide(set: &PolicySet, query: &Query<'_>) -> Arc<Outcome> {
     }
 }
 
+/// Runs some work with the casbin of this thread.
+pub(super) fn with_referee<R>(work: impl FnOnce(&mut Referee) -> Result<R, RefereeFault>) -> Result<R, RefereeFault> {
+    let done = WORKER.try_with(|worker| {
+        let mut worker = worker.try_borrow_mut().map_err(|_| RefereeFault)?;
+        work(ready(&mut worker.referee)?)
+    });
+    done.map_err(|_| RefereeFault)?
+}
+
+fn ready(referee: &mut Option<Referee>) -> Result<&mut Referee, RefereeFault> {
+    match referee {
+        Some(referee) => Ok(referee),
+        none => Ok(none.insert(Referee::new()?)),
+    }
+}
+
 impl Worker {
-    fn decide(&mut self, set: &PolicySet, tenant: &Tenant, query: &Query<'_>) -> Result<Arc<Outcome>, RefereeFault> {
-        let roles = tenant.roles_of(query.principal, query.groups);
-        let key = (query.tenant, roles.as_slice(), query.action, query.resource);
-        let question = self.memo.question(&set.digest, key, || tenant.question(query, &roles)).ok_or(RefereeFault)?;
-        let context = match tenant.evaluate(&question.fitting, query) {
-            Ok(context) => context,
-            Err(outcome) => return Ok(Arc::new(outcome)),
-        };
-        if let Some(known) = question.outcome(&context) {
-            return Ok(known);
-        }
-        let referee = match &mut self.referee {
-            Some(referee) => referee,
-            none => none.insert(Referee::new()?),
-        };
-        let allowed = tenant.ask(referee, query, &question.candidates, &context)?;
-        let outcome = Arc::new(tenant.outcome(&question.fitting, &context, allowed)?);
-        question.keep(&context, &outcome);
-        Ok(outcome)
-    }
-}
-
-/// The name of a rule's condition in casbin's `cond` and `ctx`.
-fn condition_name(rule: Index) -> String {
-    format!("c{rule}")
-}
-
-/// Whether the rule applies, given which conditions hold.
-fn applies(rule: &Rule, at: Index, context: &str) -> bool {
-    rule.when.is_none() || context.split(';').any(|held| held == condition_name(at))
-}
-
-impl Tenant {
-    fn rule(&self, at: Index) -> Option<&Rule> {
-        self.rules.get(usize::try_from(at).ok()?)
-    }
-
-    fn line(&self, at: Index) -> Option<&Line> {
-        self.lines.get(usize::try_from(at).ok()?)
-    }
-
-    /// What does not depend on conditions. INVARIANT: `candidates` holds every line whose role the caller
-    /// has, with this action and a pattern that matches. Were it to hold more, casbin would sort them out.
-    fn question(&self, query: &Query<'_>, roles: &[Index]) -> Question {
-        let path = query.resource.to_string();
-        let by_role = roles.iter().filter_map(|role| self.index.get(&(*role, query.action)));
-        let matches = |at: &Index| self.line(*at).is_some_and(|line| line.pattern.matches(&path));
-        let candidates: Vec<Index> = by_role.flatten().copied().filter(matches).collect();
-        let mut fitting: Vec<Index> = candidates.iter().filter_map(|at| self.line(*at)).map(|line| line.rule).collect();
-        fitting.sort_unstable();
-        fitting.dedup();
-        Question::new(candidates, fitting)
-    }
-
-    /// Which conditions of the fitting rules hold, as casbin's `ctx`; or the denial by one that failed.
-    fn evaluate(&self, fitting: &[Index], query: &Query<'_>) -> Result<String, Outcome> {
-        let mut context = String::new();
-        for at in fitting {
-            let Some(rule) = self.rule(*at) else { continue };
-            let Some(condition) = &rule.when else {
-                continue;
-            };
-            match condition.evaluate(query) {
-                Ok(true) => {
-                    let _ = write!(context, ";c{at}");
-                }
-                Ok(false) => {}
-                Err(fault) => {
-                    let rule = rule.id.clone();
-                    let denied = Outcome::denied(ReasonCode::ConditionError { rule });
-                    return Err(Outcome { fault: Some(fault), ..denied });
-                }
+    fn decide(
+        &mut self,
+        set: &PolicySet,
+        tenant: &Tenant,
+        query: &Query<'_>,
+        roles: Roles<'_>,
+    ) -> Result<Arc<Outcome>, RefereeFault> {
+        match roles {
+            Roles::OfCaller => tenant.roles_into((query.principal, query.groups, query.claims), &mut self.roles),
+            Roles::These(held) => {
+                self.roles.clear();
+                self.roles.extend_from_slice(held);
             }
         }
-        Ok(context)
+        self.path.clear();
+        write!(self.path, "{}", query.resource).map_err(|_| RefereeFault)?;
+        self.made = self.made.wrapping_add(1);
+        let way = set.health.way(set.options.engine);
+        let outcome = self.kept_or_new(set, tenant, query, way)?;
+        if way == Way::Scan || self.made % set.options.live_check != 0 {
+            return Ok(outcome);
+        }
+        // The same call, decided without the trie and by casbin.
+        let scanned = self.scanned(tenant, query);
+        if scanned.as_ref() == Ok(&*outcome) {
+            return Ok(outcome);
+        }
+        set.health.disagreed();
+        scanned.map(Arc::new)
     }
 
-    fn ask(
-        &self,
-        referee: &mut Referee,
+    fn kept_or_new(
+        &mut self,
+        set: &PolicySet,
+        tenant: &Tenant,
         query: &Query<'_>,
-        candidates: &[Index],
-        context: &str,
-    ) -> Result<bool, RefereeFault> {
-        let subject = format!("u:{}", query.principal);
-        let object = query.resource.to_string();
-        let lines = || candidates.iter().filter_map(|at| self.line(*at));
-        let wanted: BTreeSet<Index> = lines().map(|line| line.role).collect();
-        let rows = lines().filter_map(|line| self.row(query.tenant.as_str(), line));
-        let held = self.held(query, &wanted);
-        let links = held.iter().filter_map(|at| Some((subject.clone(), self.role(*at)?)));
-        let request = Request {
-            tenant: query.tenant.as_str(),
-            subject: &subject,
-            object: &object,
-            action: query.action.as_str(),
-            context,
+        way: Way,
+    ) -> Result<Arc<Outcome>, RefereeFault> {
+        let (path, roles) = (self.path.as_str(), self.roles.as_slice());
+        let fill = |question: &mut Question| match way {
+            Way::Scan => *question = tenant.scan(path, query.action, roles),
+            Way::Index | Way::Slice => tenant.look_up_into(path, query.action, roles, question),
         };
-        referee.enforce(rows, links, request)
-    }
-
-    /// Those of the wanted roles that the caller holds, by name, by group or as everyone: one `g` row each,
-    /// since groups and inheritance are expanded.
-    fn held(&self, query: &Query<'_>, wanted: &BTreeSet<Index>) -> BTreeSet<Index> {
-        let by_name = self.users.get(query.principal).into_iter();
-        let by_group = query.groups.iter().filter_map(|g| self.groups.get(g));
-        let held = by_name.chain(by_group).flatten().chain([&EVERYONE_AT]);
-        held.filter(|role| wanted.contains(role)).copied().collect()
-    }
-
-    /// A role as casbin reads it: the prefix keeps a role from being taken for a user of the same name.
-    fn role(&self, at: Index) -> Option<String> {
-        self.roles.get(usize::try_from(at).ok()?).map(|role| format!("role:{role}"))
-    }
-
-    /// The outcome that casbin's verdict means. A verdict that the index does not explain is a fault.
-    fn outcome(&self, fitting: &[Index], context: &str, allowed: bool) -> Result<Outcome, RefereeFault> {
-        let (mut matched, mut unmet) = (Vec::new(), Vec::new());
-        for at in fitting {
-            let rule = self.rule(*at).ok_or(RefereeFault)?;
-            if applies(rule, *at, context) { matched.push(rule) } else { unmet.push(rule) }
+        let entry = self.memo.entry((&set.digest, way), (query, path, roles), tenant, fill).ok_or(RefereeFault)?;
+        let is_key = entry.write_facts(query, &mut self.facts).is_some();
+        if is_key && let Some(known) = entry.outcome(&self.facts) {
+            return Ok(Arc::clone(known));
         }
-        let deny = matched.iter().find(|rule| rule.effect == Effect::Deny);
-        let verdict = match deny {
-            Some(rule) => Err(ReasonCode::Forbidden { rule: rule.id.clone() }),
-            None if matched.is_empty() => Err(ReasonCode::NotPermitted),
-            None => Obligations::merge(matched.iter().map(|rule| &rule.terms))
-                .map(Arc::new)
-                .map_err(|_| ReasonCode::ObligationConflict),
-        };
-        let expected = deny.is_none() && !matched.is_empty();
-        if expected != allowed {
-            return Err(RefereeFault);
+        let outcome = Arc::new(match way {
+            Way::Index => by_lines(tenant, query, (entry, path))?,
+            Way::Slice | Way::Scan => {
+                let asked = asked(query, path);
+                let question = entry.question();
+                by_casbin(tenant, query, ready(&mut self.referee)?, (asked, roles, question))?
+            }
+        });
+        if is_key {
+            entry.keep(&self.facts, &outcome);
         }
-        let ids = |rules: Vec<&Rule>| -> Arc<[RuleId]> { rules.iter().map(|r| r.id.clone()).collect() };
-        Ok(Outcome { verdict, matched: ids(matched), unmet: ids(unmet), fault: None })
+        Ok(outcome)
     }
 
-    /// A line as casbin reads it.
-    pub(crate) fn row(&self, tenant: &str, line: &Line) -> Option<Row> {
-        let rule = self.rule(line.rule)?;
-        let role = self.role(line.role)?;
-        let condition = match rule.when {
-            Some(_) => condition_name(line.rule),
-            None => UNCONDITIONAL.to_owned(),
-        };
-        let effect = match rule.effect {
-            Effect::Allow => "allow",
-            Effect::Deny => "deny",
-        };
-        Some(vec![
-            rule.id.as_str().to_owned(),
-            tenant.to_owned(),
-            role,
-            line.pattern.as_str().to_owned(),
-            line.action.as_str().to_owned(),
-            condition,
-            effect.to_owned(),
-        ])
+    fn scanned(&mut self, tenant: &Tenant, query: &Query<'_>) -> Result<Outcome, RefereeFault> {
+        let question = tenant.scan(&self.path, query.action, &self.roles);
+        let asked = asked(query, &self.path);
+        by_casbin(tenant, query, ready(&mut self.referee)?, (asked, &self.roles, &question))
+    }
+}
+
+fn asked<'a>(query: &Query<'a>, path: &'a str) -> Asked<'a> {
+    Asked { tenant: query.tenant.as_str(), principal: query.principal.as_str(), action: query.action, path }
+}
+
+fn by_lines(tenant: &Tenant, query: &Query<'_>, (entry, path): (&Entry, &str)) -> Result<Outcome, RefereeFault> {
+    let fitting = &entry.question().fitting;
+    match tenant.evaluate(fitting, query) {
+        Ok(held) => tenant.settle(fitting, &held, path),
+        Err(failed) => tenant.failed(failed),
+    }
+    .map_err(|_| RefereeFault)
+}
+
+fn by_casbin(
+    tenant: &Tenant,
+    query: &Query<'_>,
+    referee: &mut Referee,
+    (asked, roles, question): (Asked<'_>, &[Index], &Question),
+) -> Result<Outcome, RefereeFault> {
+    match tenant.evaluate(&question.fitting, query) {
+        Ok(held) => tenant.confirmed(referee, asked, roles, (question, &held)),
+        Err(failed @ Failed { .. }) => tenant.failed(failed).map_err(|_| RefereeFault),
     }
 }

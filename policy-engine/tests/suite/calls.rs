@@ -1,6 +1,6 @@
 //! A call as the proxy would parse it, in small.
 
-use policy_engine::{Action, Document, Facts, Governed, Label, PolicySet, Query, Resource};
+use policy_engine::{Action, Document, Facts, Governed, Label, Obligations, PolicySet, Query, Resource};
 use vocab::{GroupName, PrincipalId, TenantId};
 
 /// A call with everything that a decision reads.
@@ -20,6 +20,7 @@ impl Governed for Call {
             tenant: &self.tenant,
             principal: &self.principal,
             groups: &self.groups,
+            claims: &[],
             action: self.action,
             resource: &self.resource,
             facts: &self.facts,
@@ -54,4 +55,9 @@ pub(crate) fn call(tenant: &str, principal: &str, action: &str, resource: &str) 
 pub(crate) fn compile(text: &str) -> PolicySet {
     let document = Document { name: "policy.toml".into(), text: text.into() };
     PolicySet::compile(&[document]).unwrap_or_else(|defects| panic!("{defects:#?}\n{text}"))
+}
+
+/// The obligations as policy tests write them.
+pub(crate) fn lines(obligations: &Obligations) -> Vec<&str> {
+    obligations.lines().iter().map(AsRef::as_ref).collect()
 }

@@ -1,6 +1,6 @@
 //! What decisions say, case by case.
 
-use crate::calls::{Call, call, compile};
+use crate::calls::{Call, call, compile, lines};
 use policy_engine::{ConditionFault, Document, LoadError, Mode, PolicySet, ReasonCode, Record, Region, RuleId};
 
 const POLICY: &str = r#"
@@ -86,7 +86,7 @@ fn an_allow_gives_a_permit_that_names_its_rule_and_terms() {
     let set = compile(POLICY);
     let permit = set.decide(call("acme", "alice", "model.chat", CHAT)).unwrap();
     assert_eq!(ids(permit.matched()), ["chat"]);
-    assert_eq!(permit.obligations().lines(), ["pseudonymise:pii.email", "record:none"]);
+    assert_eq!(lines(permit.obligations()), ["pseudonymise:pii.email", "record:none"]);
     assert_eq!(permit.digest(), set.digest());
     assert_eq!(permit.digest().as_str().len(), 64);
     let (call, grant) = permit.into_call();
@@ -175,7 +175,7 @@ fn terms_of_all_matching_rules_merge_to_the_strictest() {
     let permit = set.decide(call("acme", "alice", "vector.read", "vector/db/deeds")).unwrap();
     assert_eq!(ids(permit.matched()), ["read", "read-deeds"]);
     assert_eq!(permit.obligations().encrypt.unwrap().mode, Mode::Sealed);
-    assert_eq!(permit.obligations().lines(), ["encrypt:sealed", "filterable:year", "record:digest"]);
+    assert_eq!(lines(permit.obligations()), ["encrypt:sealed", "filterable:year", "record:digest"]);
     let victor = set.decide(call("acme", "victor", "vector.read", "vector/db/deeds")).unwrap();
     let encrypt = victor.obligations().encrypt.unwrap();
     assert_eq!((encrypt.mode, encrypt.beta.get()), (Mode::Preserving, 1.5));
@@ -269,7 +269,8 @@ fn a_directory_loads_whole_or_not_at_all() {
     let error = PolicySet::load_dir(dir.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the policy has 1 defect(s):\n  bad.toml:3: x: there is no such key (known here: version, tenant, roles, rule, test)"
+        "the policy has 1 defect(s):\n  bad.toml:3: x: there is no such key (known here: version, tenant, roles, labels, \
+         collections, models, budgets, approvals, defaults, rule, exception, test)"
     );
     std::fs::write(dir.path().join("bad.toml"), [0xff, 0xfe]).unwrap();
     assert!(matches!(PolicySet::load_dir(dir.path()), Err(LoadError::Unreadable { .. })));

@@ -16,7 +16,9 @@ const ASK: Request<'static> =
 
 fn enforce(referee: &mut Referee, rows: &[Row], links: &[(&str, &str)]) -> bool {
     let links = links.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
-    referee.enforce(rows.iter().cloned(), links, ASK).unwrap()
+    referee.rows(rows.iter().cloned()).unwrap();
+    referee.links(ASK.tenant, links);
+    referee.verdict(ASK).unwrap()
 }
 
 #[test]
@@ -82,11 +84,15 @@ fn a_misspelt_effect_denies_nothing_in_casbin() {
 #[test]
 fn a_malformed_row_is_an_error_for_its_question_only() {
     let mut referee = Referee::new().unwrap();
-    let links = || [("u:alice".to_owned(), "role:a".to_owned())].into_iter();
+    let mut ask = |rows: [Row; 1]| {
+        referee.rows(rows.into_iter())?;
+        referee.links(ASK.tenant, [("u:alice".to_owned(), "role:a".to_owned())].into_iter());
+        referee.verdict(ASK)
+    };
     let short = strings(["r", "acme", "role:a"]);
-    assert_eq!(referee.enforce([short].into_iter(), links(), ASK), Err(RefereeFault));
+    assert_eq!(ask([short]), Err(RefereeFault));
     let allow = row("r", "role:a", "**", UNCONDITIONAL, "allow");
-    assert_eq!(referee.enforce([allow].into_iter(), links(), ASK), Ok(true));
+    assert_eq!(ask([allow]), Ok(true));
 }
 
 /// Pitfall 6: texts in rows and requests are never evaluated, whatever they look like.

@@ -1,0 +1,5 @@
+//! Imported casbin pairs.
+
+mod conformance;
+mod convert;
+mod hostile;
