@@ -1,6 +1,9 @@
 //! Opens every part that a configuration names and puts a sidecar together.
 
-use crate::state::{SharedStore, StoredCollections, StoredKeys};
+use crate::{
+    policies::{self, History, Loader},
+    state::{SharedStore, StoredCollections, StoredKeys},
+};
 use audit_log::{Ledger, LedgerConfig, SigningKey};
 use control_plane::Store;
 use kms_bridge::{CacheConfig, KeyBridge, LocalKeyring, Unlock};
@@ -90,8 +93,9 @@ fn of<E: Error + Send + Sync + 'static>(part: &'static str) -> impl FnOnce(E) ->
 pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
     let data = DataDir::new(&config.data);
     data.create().map_err(of("the data directory"))?;
-    let policy = crate::policies::load(&config.policy).map_err(of("the policy"))?;
-    let digest = policy.digest().to_string();
+    let (loader, history) = (Loader::of(config), History::of(data.root()));
+    let (policies, version) = loader.policies(&config.policy, &history).map_err(of("the policy"))?;
+    let digest = policies.current().digest().to_string();
     let store = SharedStore::new(Store::open(&data.state()).await.map_err(of("the state store"))?);
     let keys = keys(config, &data, &store)?;
     let pin = config.listen.tenant.clone().map_or(TenantPin::Any, TenantPin::Only);
@@ -99,13 +103,16 @@ pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
     let authenticator = Authenticator::new(config.issuers.clone(), Some(virtual_keys), pin, Settings::default())
         .map_err(of("the issuers"))?;
     let ledger = ledger(config, &data)?;
-    crate::events::started(&ledger, config, &digest).await.map_err(of("the ledger"))?;
+    crate::events::started(&ledger, config, &digest, version).await.map_err(of("the ledger"))?;
     for (issuer, error) in authenticator.warm(UnixSeconds::now()).await {
         tracing::warn!(%issuer, code = error.aios_code(), "the issuer's keys cannot be had yet");
     }
     keep_house(&store, &keys);
     let collections = Arc::new(StoredCollections::new(store));
-    proxy::start(config, Parts { authenticator, policy, keys, collections, ledger }).await.map_err(of("the sidecar"))
+    let parts = Parts { authenticator, policies, keys, collections, ledger };
+    let running = proxy::start(config, parts).await.map_err(of("the sidecar"))?;
+    tokio::spawn(policies::watch(Arc::clone(running.sidecar()), config.policy.clone(), loader, history));
+    Ok(running)
 }
 
 /// Notices what other processes revoke, and drops keys whose time is over from an idle process.

@@ -47,6 +47,9 @@ enum Command {
     /// Verify, export or follow the ledger.
     #[command(subcommand)]
     Audit(command::audit::Command),
+    /// Write, check, explain and ship policies.
+    #[command(subcommand)]
+    Policy(command::policy::Command),
     /// Mint tokens of the embedded issuer.
     #[command(subcommand)]
     Tokens(command::tokens::Command),
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => command::demo::run(&args, form),
         Command::Config(command) => command::config::run(&command, form),
         Command::Audit(command) => command::audit::run(&command, form),
+        Command::Policy(command) => command::policy::run(&command, form),
         Command::Tokens(command) => command::tokens::run(&command, form),
         #[cfg(feature = "embedded-store")]
         Command::EmbeddedStore(args) => command::embedded_store::run(&args, form),

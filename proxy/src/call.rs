@@ -31,6 +31,7 @@ impl Governed for Call {
             tenant: self.caller.tenant(),
             principal: self.caller.principal(),
             groups: self.caller.groups(),
+            claims: self.caller.claims(),
             action: self.action,
             resource: &self.resource,
             facts: &self.facts,

@@ -54,35 +54,30 @@ impl From<&UpstreamError> for Failure {
 
 impl From<&Denial> for Failure {
     fn from(denial: &Denial) -> Self {
-        let forbidden = StatusCode::FORBIDDEN;
-        match &denial.reason {
-            ReasonCode::NotPermitted => {
-                Self::new(forbidden, "policy_not_permitted", Blame::Policy, "no rule of the policy allows this call")
-            }
-            ReasonCode::Forbidden { rule } => {
-                Self::new(forbidden, "policy_forbidden", Blame::Policy, format!("rule {rule} forbids this call"))
-            }
-            ReasonCode::ConditionError { rule } => Self::new(
-                forbidden,
-                "policy_condition_error",
-                Blame::Policy,
-                format!("the condition of rule {rule} could not be evaluated, so the call is denied"),
-            ),
-            ReasonCode::ObligationConflict => Self::new(
-                forbidden,
-                "policy_obligation_conflict",
-                Blame::Policy,
-                "rules allow this call on terms that cannot all be kept",
-            ),
-            ReasonCode::UnknownTenant => {
-                Self::new(forbidden, "policy_unknown_tenant", Blame::Policy, "no policy speaks of this tenant")
-            }
-            ReasonCode::Internal => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "policy_internal",
-                Blame::Internal,
-                "the policy engine failed, so the call is denied",
-            ),
-        }
+        Self::from(&denial.reason)
+    }
+}
+
+impl From<&ReasonCode> for Failure {
+    fn from(reason: &ReasonCode) -> Self {
+        let (status, code, blame) = match reason {
+            ReasonCode::NotPermitted => (StatusCode::FORBIDDEN, "policy_not_permitted", Blame::Policy),
+            ReasonCode::Forbidden { .. } => (StatusCode::FORBIDDEN, "policy_forbidden", Blame::Policy),
+            ReasonCode::ConditionError { .. } => (StatusCode::FORBIDDEN, "policy_condition_error", Blame::Policy),
+            ReasonCode::ObligationConflict => (StatusCode::FORBIDDEN, "policy_obligation_conflict", Blame::Policy),
+            ReasonCode::Blocked { .. } => (StatusCode::FORBIDDEN, "policy_blocked", Blame::Policy),
+            ReasonCode::ModelExpired { .. } => (StatusCode::FORBIDDEN, "policy_model_expired", Blame::Policy),
+            ReasonCode::ModelVersion { .. } => (StatusCode::FORBIDDEN, "policy_model_version", Blame::Policy),
+            ReasonCode::NotDefined => (StatusCode::FORBIDDEN, "policy_not_defined", Blame::Policy),
+            ReasonCode::Residency => (StatusCode::FORBIDDEN, "policy_residency", Blame::Policy),
+            ReasonCode::OverMaxK { .. } => (StatusCode::FORBIDDEN, "policy_over_max_k", Blame::Policy),
+            ReasonCode::OverLimit { .. } => (StatusCode::TOO_MANY_REQUESTS, "policy_over_limit", Blame::Policy),
+            ReasonCode::OverBudget { .. } => (StatusCode::TOO_MANY_REQUESTS, "policy_over_budget", Blame::Policy),
+            ReasonCode::BudgetUnknown { .. } => (StatusCode::FORBIDDEN, "policy_budget_unknown", Blame::Policy),
+            ReasonCode::ApprovalRequired { .. } => (StatusCode::FORBIDDEN, "policy_approval_required", Blame::Policy),
+            ReasonCode::UnknownTenant => (StatusCode::FORBIDDEN, "policy_unknown_tenant", Blame::Policy),
+            ReasonCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "policy_internal", Blame::Internal),
+        };
+        Self::new(status, code, blame, reason.sentence())
     }
 }

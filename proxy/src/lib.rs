@@ -22,6 +22,7 @@ mod ops;
 mod pipeline;
 mod record;
 mod sidecar;
+mod spend;
 pub mod stage;
 mod target;
 mod upstream;

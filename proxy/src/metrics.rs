@@ -22,6 +22,12 @@ pub(crate) struct CallLabels {
     pub(crate) outcome: &'static str,
 }
 
+/// Labels of calls that two policies decide differently.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ChangeLabels {
+    pub(crate) change: &'static str,
+}
+
 /// Labels of one part of a call's time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct PartLabels {
@@ -34,6 +40,7 @@ pub struct Metrics {
     pub(crate) calls: Family<CallLabels, Counter>,
     pub(crate) seconds: Family<PartLabels, Histogram, fn() -> Histogram>,
     pub(crate) unauthenticated: Counter,
+    policy_differences: Family<ChangeLabels, Counter>,
     pub(crate) in_flight: Gauge,
     pub(crate) pseudonyms: Counter,
     pub(crate) points: Counter,
@@ -93,12 +100,26 @@ impl Default for Metrics {
         registry.register("calls", "Finished calls by upstream, action and outcome", calls.clone());
         registry.register_with_unit("call", "Time of calls by part", Unit::Seconds, seconds.clone());
         registry.register("unauthenticated", "Requests without a valid credential", unauthenticated.clone());
+        let policy_differences = Family::<ChangeLabels, Counter>::default();
+        let differences = "Calls that a policy on trial decides differently";
+        registry.register("policy_differences", differences, policy_differences.clone());
         registry.register("in_flight", "Calls under way", in_flight.clone());
         registry.register("pseudonyms", "Pseudonyms put into outgoing texts", pseudonyms.clone());
         registry.register("points", "Points of vector stores that were sealed or opened", points.clone());
         registry.register("store_exchanges", "Requests to vector stores", store_exchanges.clone());
         let ledger = Ledger::register(&mut registry);
-        Self { registry, calls, seconds, unauthenticated, in_flight, pseudonyms, points, store_exchanges, ledger }
+        Self {
+            registry,
+            calls,
+            seconds,
+            unauthenticated,
+            policy_differences,
+            in_flight,
+            pseudonyms,
+            points,
+            store_exchanges,
+            ledger,
+        }
     }
 }
 
@@ -106,6 +127,11 @@ impl Metrics {
     /// Adds one observation of a part of a call.
     pub(crate) fn observe(&self, part: &'static str, time: Duration) {
         self.seconds.get_or_create(&PartLabels { part }).observe(time.as_secs_f64());
+    }
+
+    /// Counts a call that two policies decide differently.
+    pub(crate) fn policy_difference(&self, change: policy_engine::Change) {
+        self.policy_differences.get_or_create(&ChangeLabels { change: change.as_str() }).inc();
     }
 
     /// Takes over how the ledger is.

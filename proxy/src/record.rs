@@ -8,15 +8,16 @@ use crate::{
     metrics::CallLabels,
     pipeline::Reply,
     sidecar::Sidecar,
+    spend::{Booking, Made},
     upstream::Upstream,
 };
 use audit_log::{
-    Blame, CallError, CallStatus, Correlation, Count, Coverage, CoverageByField, Decision, IntentRecord, LabelCounts,
-    Latency, OutcomeRecord, Pseudonym, RefusalRecord, Salt, Subject, Tokens, UnixMillis, Word,
+    Blame, CallError, CallStatus, Compared, Correlation, Count, Coverage, CoverageByField, Decision, IntentRecord,
+    LabelCounts, Latency, OutcomeRecord, Pseudonym, RefusalRecord, Salt, Subject, Tokens, UnixMillis, Word,
 };
 use http::{HeaderName, HeaderValue, Response};
 use kms_bridge::{Dek, DekScope, Purpose};
-use policy_engine::{Action, Denial, PolicyDigest, Record, Resource, RuleId};
+use policy_engine::{Action, Difference, Policies, PolicyDigest, Query, Record, Resource, RuleId, Shadow};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::{
     collections::BTreeSet,
@@ -41,6 +42,7 @@ pub struct Trace {
     coverage: CoverageByField,
     labels: LabelCounts,
     pub(crate) latency: Latency,
+    booking: Option<Booking>,
 }
 
 /// A verified caller, as records name it, with the key of the tenant's pseudonyms.
@@ -65,6 +67,7 @@ impl Trace {
             coverage: CoverageByField::new(),
             labels: LabelCounts::new(),
             latency: Latency::default(),
+            booking: None,
         }
     }
 
@@ -124,14 +127,32 @@ impl Trace {
         }
     }
 
-    pub(crate) fn allowed(&mut self, policy: &PolicyDigest, rules: &[RuleId]) {
+    /// Notes what the policy said, what it read, and what another policy would have said.
+    pub(crate) fn decided(
+        &mut self,
+        policies: &Policies,
+        query: &Query<'_>,
+        (digest, rules, shadow): (&PolicyDigest, &[RuleId], &[Shadow]),
+        difference: Option<Difference>,
+    ) {
         self.latency.decide = self.elapsed();
-        self.decision = Some(decision(policy, rules));
+        self.decision = Some(Decision {
+            policy: Word::lossy(digest.as_str()),
+            rules: rules.iter().map(|rule| Word::lossy(rule.as_str())).collect(),
+            obligations: BTreeSet::new(),
+            facts: facts(policies, query),
+            shadow: shadow.iter().map(|s| Word::lossy(&format!("{}:{}", s.rule, s.would.as_str()))).collect(),
+            compared: difference.map(|difference| Compared {
+                change: Word::literal(difference.change.as_str()),
+                policy: Word::lossy(difference.other.as_str()),
+                reason: difference.other_reason.map(|reason| Word::literal(reason.code())),
+            }),
+        });
     }
 
-    pub(crate) fn denied(&mut self, denial: &Denial) {
-        self.latency.decide = self.elapsed();
-        self.decision = Some(decision(&denial.digest, &denial.matched));
+    /// Notes what was booked under budgets and limits.
+    pub(crate) fn booked(&mut self, booking: Option<Booking>) {
+        self.booking = booking;
     }
 
     /// Notes an obligation that was carried out before anything leaves.
@@ -194,8 +215,11 @@ impl Trace {
         }
     }
 
-    /// Counts the call.
-    pub(crate) fn measure(&self, sidecar: &Sidecar, outcome: &'static str) {
+    /// Counts the call, and books what it used.
+    pub(crate) fn end(self, sidecar: &Sidecar, outcome: &'static str, made: Made) {
+        if let Some(booking) = self.booking {
+            sidecar.spend().settle(booking, made);
+        }
         let upstream = self.upstream.as_ref().map_or_else(String::new, |u| u.name().to_string());
         let action = self.action.map_or("none", Action::as_str);
         let metrics = sidecar.metrics();
@@ -215,11 +239,17 @@ pub(crate) struct Ending {
     pub(crate) tokens: Option<Tokens>,
 }
 
-fn decision(policy: &PolicyDigest, rules: &[RuleId]) -> Decision {
-    Decision {
-        policy: Word::lossy(policy.as_str()),
-        rules: rules.iter().map(|rule| Word::lossy(rule.as_str())).collect(),
-        obligations: BTreeSet::new(),
+/// What the policy read and the record does not hold elsewhere.
+fn facts(policies: &Policies, query: &Query<'_>) -> audit_log::Facts {
+    let set = policies.for_principal(query.tenant, query.principal);
+    let count = |tokens: u64| Count::try_from(tokens).ok();
+    audit_log::Facts {
+        groups: query.groups.iter().map(|group| Word::lossy(group.as_str())).collect(),
+        roles: set.roles_held(query).map(|role| Word::lossy(role.as_str())).collect(),
+        trust: query.facts.upstream_trust.as_ref().map(|trust| Word::lossy(trust.as_str())),
+        purpose: query.facts.purpose.as_ref().map(|purpose| Word::lossy(purpose.as_str())),
+        tokens: count(query.facts.token_estimate).filter(|tokens| tokens.as_u64() > 0),
+        k: query.facts.k.map(Count::from),
     }
 }
 
@@ -236,7 +266,8 @@ fn call_error(failure: &Failure) -> CallError {
     CallError { code: Word::literal(failure.code), blame }
 }
 
-fn now() -> UnixMillis {
+/// The clock of the records.
+pub(crate) fn now() -> UnixMillis {
     UnixMillis::try_from(SystemTime::now()).unwrap_or(UnixMillis::new(Count::default()))
 }
 
@@ -281,8 +312,9 @@ pub(crate) async fn refuse(sidecar: &Sidecar, trace: Trace, dialect: Dialect, fa
             }
         }
     }
-    trace.measure(sidecar, failure.code);
-    let _ = reply.send(failed(&trace, dialect, &failure, recorded));
+    let answer = failed(&trace, dialect, &failure, recorded);
+    trace.end(sidecar, failure.code, Made::No);
+    let _ = reply.send(answer);
 }
 
 /// An error answer in the caller's dialect, naming its record where one was written.

@@ -7,18 +7,24 @@ use crate::{
     identity::Authenticator,
     listener::{Connections, ListenError, Listener},
     metrics::Metrics,
-    ops, pipeline,
+    ops, pipeline, record,
+    spend::{self, SpendBook},
     upstream::{SetupError, Upstream},
     vector::{Collections, VectorPlane},
 };
 use arc_swap::{ArcSwap, Guard};
-use audit_log::Ledger;
+use audit_log::{EventRecord, Ledger, LedgerError, Word};
 use content_guard::Scanner;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use kms_bridge::KeyBridge;
-use policy_engine::PolicySet;
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use policy_engine::{Policies, bundle::PolicyVersion};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vocab::UpstreamName;
@@ -28,7 +34,7 @@ pub struct Parts {
     /// Who may call.
     pub authenticator: Authenticator,
     /// What they may do.
-    pub policy: PolicySet,
+    pub policies: Policies,
     /// The keys of tenants.
     pub keys: Arc<KeyBridge>,
     /// Which collections there are, and how each is protected.
@@ -61,12 +67,13 @@ pub struct Sidecar {
     limits: Arc<Limits>,
     upstreams: HashMap<UpstreamName, Arc<Upstream>>,
     authenticator: Authenticator,
-    policy: ArcSwap<PolicySet>,
+    policies: ArcSwap<Policies>,
     keys: Arc<KeyBridge>,
     vectors: Arc<VectorPlane>,
     ledger: Ledger,
     scanner: Scanner,
     metrics: Metrics,
+    spend: Arc<SpendBook>,
     calls: TaskTracker,
 }
 
@@ -104,8 +111,40 @@ impl Sidecar {
         &self.authenticator
     }
 
-    pub(crate) fn policy(&self) -> Guard<Arc<PolicySet>> {
-        self.policy.load()
+    /// The policies that decide now.
+    pub fn policies(&self) -> Guard<Arc<Policies>> {
+        self.policies.load()
+    }
+
+    /// Puts other policies in place of those that decide, in one step: each call is decided by the old ones or
+    /// by the new ones, never by both. The change is in the ledger before it takes effect.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: it could not be recorded, and the old policies stay.
+    pub async fn adopt(&self, policies: Policies, version: Option<PolicyVersion>) -> Result<(), LedgerError> {
+        let mut details = BTreeMap::from([
+            (Word::literal("from"), Word::lossy(self.policies().current().digest().as_str())),
+            (Word::literal("policy"), Word::lossy(policies.current().digest().as_str())),
+        ]);
+        if let Some(candidate) = policies.candidate() {
+            details.insert(Word::literal("candidate"), Word::lossy(candidate.set.digest().as_str()));
+        }
+        if let Some(version) = version {
+            details.insert(Word::literal("version"), Word::lossy(&version.to_string()));
+        }
+        self.note("policy.adopted", details).await?;
+        self.policies.store(Arc::new(policies));
+        Ok(())
+    }
+
+    /// Records something that is no call.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: it is not recorded.
+    pub async fn note(&self, event: &'static str, details: BTreeMap<Word, Word>) -> Result<(), LedgerError> {
+        let event =
+            EventRecord { time: record::now(), event: Word::literal(event), tenant: None, principal: None, details };
+        self.ledger.event(event).await.map(|_| ())
     }
 
     pub(crate) const fn keys(&self) -> &Arc<KeyBridge> {
@@ -122,6 +161,10 @@ impl Sidecar {
 
     pub(crate) const fn scanner(&self) -> &Scanner {
         &self.scanner
+    }
+
+    pub(crate) fn spend(&self) -> &SpendBook {
+        &self.spend
     }
 
     /// The metrics of this sidecar.
@@ -193,12 +236,13 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Running, StartError>
         limits: Arc::clone(&limits),
         upstreams,
         authenticator: parts.authenticator,
-        policy: ArcSwap::from_pointee(parts.policy),
+        policies: ArcSwap::from_pointee(parts.policies),
         vectors: Arc::new(VectorPlane::new(Arc::clone(&parts.keys), parts.collections)),
         keys: parts.keys,
         ledger: parts.ledger,
         scanner: Scanner::standard(),
         metrics: Metrics::default(),
+        spend: Arc::default(),
         calls: TaskTracker::new(),
     });
     serve(config, sidecar, main, ops_listener, dedicated)
@@ -236,6 +280,7 @@ fn serve(
     }
     let routes = ops::router(Arc::clone(&sidecar));
     let draining = connections.draining.clone();
+    tokio::spawn(spend::keep_short(Arc::clone(&sidecar.spend)));
     accepting.spawn(async move {
         let served = axum::serve(ops_listener, routes).with_graceful_shutdown(draining.cancelled_owned()).await;
         if let Err(error) = served {

@@ -204,7 +204,7 @@ def test_modes_that_are_not_built_are_refused_by_name(topology, tmp_path, mode):
         assert '"preserving"' in text
         (policies / source.name).write_text(text.replace('"preserving"', f'"{mode}"'))
     upstreams = upstream_tables(topology.model.url, topology.vectors.url)
-    sidecar = Sidecar(tmp_path / "sidecar", upstreams, topology.sidecar.issuers, policies=policies)
+    sidecar = Sidecar(tmp_path / "sidecar", upstreams, topology.sidecar.issuers, policy={"directory": str(policies)})
     mark = topology.upstreams_saw()
     try:
         sidecar.start()

@@ -82,7 +82,7 @@ class EmbeddedStore:
 class Sidecar:
     """`aios proxy` from a configuration that is written here."""
 
-    def __init__(self, directory, upstreams, issuers, limits=None, ledger=None, data=None, policies=None, listen=None):
+    def __init__(self, directory, upstreams, issuers, limits=None, ledger=None, data=None, policy=None, listen=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.data = pathlib.Path(data or self.directory / "data")
@@ -92,10 +92,14 @@ class Sidecar:
         self.ops = f"http://127.0.0.1:{self.ops_port}"
         self.issuers = issuers
         self.config = self.directory / "sidecar.toml"
-        self.config.write_text(self._text(upstreams, limits or {}, ledger or {}, listen or {}, policies or ROOT / "policies/starter"))
+        policy = policy or {"directory": str(ROOT / "policies/starter")}
+        self.config.write_text(self._text(upstreams, limits or {}, ledger or {}, listen or {}, policy))
         self.process = None
 
-    def _text(self, upstreams, limits, ledger, listen, policies):
+    def _text(self, upstreams, limits, ledger, listen, policy):
+        policy, candidate = dict(policy), None
+        if "candidate" in policy:
+            candidate = policy.pop("candidate")
         def table(name, values):
             lines = [f"[{name}]"] if not name.startswith("[") else [name]
             return "\n".join(lines + [f"{k} = {json.dumps(v)}" for k, v in values.items()])
@@ -104,7 +108,8 @@ class Sidecar:
             f"data = {json.dumps(str(self.data))}",
             table("listen", {"address": f"127.0.0.1:{self.port}", **listen}),
             table("ops", {"address": f"127.0.0.1:{self.ops_port}"}),
-            table("policy", {"directory": str(policies)}),
+            table("policy", policy),
+            *([table("policy.candidate", candidate)] if candidate else []),
             table("keyring", {"key_file": str(self.directory / "root.key")}),
             table("ledger", ledger),
             table("limits", limits),

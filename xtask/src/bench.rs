@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// What `bench` takes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which figures: `proxy`.
+    /// Which figures: `proxy` or `policy`.
     name: Name,
     /// Print one JSON object on the last line.
     #[arg(long)]
@@ -28,25 +28,37 @@ pub(crate) struct Args {
 enum Name {
     /// The data path beside nginx and a bare pass-through.
     Proxy,
+    /// Decisions beside plain casbin and Cedar.
+    Policy,
 }
 
 impl Name {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Proxy => "proxy",
+            Self::Policy => "policy",
         }
     }
 }
+
+/// Cedar is built for this benchmark alone.
+const WITH_CEDAR: [&str; 6] = ["build", "--release", "--package", "bench", "--features", "cedar"];
 
 /// Builds what is measured, then measures it.
 ///
 /// # Errors
 /// When a part is missing or a call fails: no figure is given over faults.
 pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Result<(), Failed> {
-    setup::debian(workspace, steps)?;
-    steps.run("build", &mut workspace.cargo(&BUILD))?;
     let mut bench = workspace.command(workspace.release("bench"), &[args.name.as_str()]);
-    bench.arg("--aios").arg(workspace.release("aios")).arg("--scratch").arg(workspace.target());
+    bench.arg("--scratch").arg(workspace.target());
+    match args.name {
+        Name::Proxy => {
+            setup::debian(workspace, steps)?;
+            steps.run("build", &mut workspace.cargo(&BUILD))?;
+            bench.arg("--aios").arg(workspace.release("aios"));
+        }
+        Name::Policy => steps.run("build", &mut workspace.cargo(&WITH_CEDAR))?,
+    }
     if args.json {
         bench.arg("--json");
     }

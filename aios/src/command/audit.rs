@@ -82,7 +82,8 @@ pub(crate) fn run(command: &Command, form: Form) -> Exit {
     }
 }
 
-fn verifier_keys(dir: &Path, given: Option<&Path>) -> Result<VerifierKeys, String> {
+/// The keys that vouch for a ledger: the given ones, or those beside it.
+pub(crate) fn verifier_keys(dir: &Path, given: Option<&Path>) -> Result<VerifierKeys, String> {
     if !dir.is_dir() {
         return Err(format!("{} is no directory", dir.display()));
     }

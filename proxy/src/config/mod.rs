@@ -5,6 +5,7 @@
 
 mod environment;
 mod parsed;
+mod policy;
 mod raw;
 mod secret;
 mod strict;
@@ -15,6 +16,7 @@ pub use parsed::{
     Config, Durability, KeyringUnlock, LedgerSettings, Limits, Listen, ListenTls, UpstreamConfig, UpstreamKind,
     UpstreamUrl,
 };
+pub use policy::{CandidateConfig, PolicyConfig, PolicySource};
 pub use secret::{Secret, SecretError, SecretRef};
 
 /// One fault of a configuration: where and what, never the value.

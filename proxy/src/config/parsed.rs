@@ -1,6 +1,10 @@
 //! The typed configuration, made from the raw one in a single pass that reports every fault.
 
-use super::{ConfigDefect, SecretRef, raw};
+use super::{
+    ConfigDefect, SecretRef,
+    policy::{PolicyConfig, policy},
+    raw,
+};
 use crate::identity::IssuerConfig;
 use policy_engine::{Region, Trust};
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
@@ -15,8 +19,8 @@ pub struct Config {
     pub listen: Listen,
     /// The listener for health and metrics; never the data port.
     pub ops: SocketAddr,
-    /// The directory of policy documents.
-    pub policy: PathBuf,
+    /// Where policies come from.
+    pub policy: PolicyConfig,
     /// How the local keyring is unlocked.
     pub keyring: KeyringUnlock,
     /// How long an unwrapped data key may be used before it is fetched again.
@@ -145,12 +149,12 @@ pub struct UpstreamConfig {
 }
 
 /// Collects faults while values are taken out of the raw shapes.
-struct Taker<'a> {
-    defects: &'a mut Vec<ConfigDefect>,
+pub(super) struct Taker<'a> {
+    pub(super) defects: &'a mut Vec<ConfigDefect>,
 }
 
 impl Taker<'_> {
-    fn fault(&mut self, key: &str, message: impl Into<String>) {
+    pub(super) fn fault(&mut self, key: &str, message: impl Into<String>) {
         // A key that was already reported (wrong type) is absent now: do not report it twice.
         if !self.defects.iter().any(|d| d.key == key) {
             self.defects.push(ConfigDefect::new(key, message));
@@ -164,7 +168,7 @@ impl Taker<'_> {
         value
     }
 
-    fn parsed<T, E: core::fmt::Display>(
+    pub(super) fn parsed<T, E: core::fmt::Display>(
         &mut self,
         key: &str,
         text: Option<&String>,
@@ -199,7 +203,7 @@ pub(super) fn parse(raw: raw::Raw, defects: &mut Vec<ConfigDefect>) -> Option<Co
     let data = take.needed("data", raw.data, "data = \"/var/lib/aios\"").map(PathBuf::from);
     let listen = listen(&mut take, raw.listen);
     let ops = address(&mut take, "ops.address", raw.ops.address.as_ref(), "\"127.0.0.1:9464\"");
-    let policy = take.needed("policy.directory", raw.policy.directory, "directory = \"policies/starter\"");
+    let policy = policy(&mut take, raw.policy);
     let keyring = keyring(&mut take, &raw.keyring);
     let ttl = take.millis("keyring.cache_ttl_s", raw.keyring.cache_ttl_s, 300).saturating_mul(1000);
     let ledger = ledger(&mut take, &raw.ledger);
@@ -221,7 +225,7 @@ pub(super) fn parse(raw: raw::Raw, defects: &mut Vec<ConfigDefect>) -> Option<Co
         data: data?,
         listen: listen?,
         ops: ops?,
-        policy: policy.map(PathBuf::from)?,
+        policy: policy?,
         keyring: keyring?,
         key_cache_ttl: ttl,
         ledger: ledger?,

@@ -37,6 +37,22 @@ pub(super) struct RawOps {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPolicy {
     pub(super) directory: Option<String>,
+    pub(super) bundle: Option<String>,
+    pub(super) keys: Option<String>,
+    pub(super) engine: Option<String>,
+    pub(super) reload_ms: Option<u64>,
+    pub(super) candidate: Option<RawCandidate>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawCandidate {
+    pub(super) directory: Option<String>,
+    pub(super) bundle: Option<String>,
+    pub(super) keys: Option<String>,
+    pub(super) rollout: Option<String>,
+    pub(super) tenants: Vec<String>,
+    pub(super) percent: Option<u8>,
 }
 
 #[derive(Debug, Default, Deserialize)]

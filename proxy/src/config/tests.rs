@@ -103,3 +103,39 @@ fn metrics_do_not_share_the_data_port() {
     let errors = parse(GOOD, &[("AIOS__OPS__ADDRESS", "127.0.0.1:8080")]).unwrap_err();
     assert_eq!(errors.0[0].key, "ops.address");
 }
+
+#[test]
+fn a_policy_is_a_directory_or_a_bundle_and_a_candidate_says_for_whom() {
+    let with = |policy: &str| parse(&GOOD.replace("directory = \"policies/starter\"", policy), &[]);
+    let policy = with("bundle = \"p.bundle\"\nkeys = \"p.keys\"\nengine = \"slice\"\nreload_ms = 0").unwrap().policy;
+    assert!(matches!(policy.source, PolicySource::Bundle { .. }));
+    assert_eq!((policy.engine, policy.reload), (policy_engine::Engine::Slice, None));
+    let policy = with("directory = \"a\"\n[policy.candidate]\ndirectory = \"b\"\nrollout = \"share\"\npercent = 10");
+    let candidate = policy.unwrap().policy.candidate.unwrap();
+    let ten = policy_engine::Percent::new(10).unwrap();
+    assert_eq!(candidate.rollout, policy_engine::Rollout::Share(ten));
+    for (policy, key) in [
+        ("bundle = \"b\"", "policy.keys"),
+        ("directory = \"a\"\nbundle = \"b\"\nkeys = \"k\"", "policy.bundle"),
+        ("directory = \"a\"\nkeys = \"k\"", "policy.keys"),
+        ("directory = \"a\"\nengine = \"fast\"", "policy.engine"),
+        ("directory = \"a\"\n[policy.candidate]\ndirectory = \"b\"", "policy.candidate.rollout"),
+        ("directory = \"a\"\n[policy.candidate]\nrollout = \"shadow\"", "policy.candidate.directory"),
+        (
+            "directory = \"a\"\n[policy.candidate]\ndirectory = \"b\"\nrollout = \"share\"\npercent = 101",
+            "policy.candidate.percent",
+        ),
+        ("directory = \"a\"\n[policy.candidate]\ndirectory = \"b\"\nrollout = \"tenants\"", "policy.candidate.tenants"),
+        (
+            "directory = \"a\"\n[policy.candidate]\ndirectory = \"b\"\nrollout = \"tenants\"\ntenants = [\"A B\"]",
+            "policy.candidate.tenants[0]",
+        ),
+        (
+            "directory = \"a\"\n[policy.candidate]\ndirectory = \"b\"\nrollout = \"shadow\"\npercent = 5",
+            "policy.candidate.percent",
+        ),
+    ] {
+        let errors = with(policy).unwrap_err();
+        assert!(errors.0.iter().any(|defect| defect.key == key), "{policy}: {errors}");
+    }
+}

@@ -211,6 +211,7 @@ impl Authenticator {
             tenant: key.tenant,
             principal: key.principal,
             groups: key.groups,
+            claims: Vec::new(),
             credential: CredentialKind::VirtualKey { id: key.id },
         });
         let until = key.expires_at.map_or(forgotten, |end| end.min(forgotten));

@@ -90,6 +90,7 @@ mod tests {
             tenant: TenantId::new("acme").unwrap(),
             principal: PrincipalId::new("p").unwrap(),
             groups: Vec::new(),
+            claims: Vec::new(),
             credential: CredentialKind::VirtualKey { id: "vk".into() },
         };
         Entry {

@@ -1,5 +1,6 @@
 //! The result of authentication.
 
+use policy_engine::Claim;
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -45,6 +46,7 @@ pub(super) struct Verified {
     pub(super) tenant: TenantId,
     pub(super) principal: PrincipalId,
     pub(super) groups: Vec<GroupName>,
+    pub(super) claims: Vec<Claim>,
     pub(super) credential: CredentialKind,
 }
 
@@ -85,6 +87,12 @@ impl Caller {
     #[must_use]
     pub fn groups(&self) -> &[GroupName] {
         &self.0.groups
+    }
+
+    /// The other claims that the credential vouches for and the issuer's configuration gives to policies.
+    #[must_use]
+    pub fn claims(&self) -> &[Claim] {
+        &self.0.claims
     }
 
     /// How the caller proved it.

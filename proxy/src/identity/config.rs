@@ -2,6 +2,7 @@
 
 use crate::config::ConfigDefect;
 use http::Uri;
+use policy_engine::ClaimName;
 use serde::Deserialize;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -19,6 +20,7 @@ pub struct RawIssuer {
     pem_file: Option<String>,
     tenant_claim: Option<String>,
     groups_claim: Option<String>,
+    policy_claims: Vec<String>,
     leeway_s: Option<u64>,
     jwks_refresh_s: Option<u64>,
     jwks_max_age_s: Option<u64>,
@@ -34,6 +36,8 @@ pub struct IssuerConfig {
     pub(super) keys: KeyLocation,
     pub(super) tenant_claim: String,
     pub(super) groups_claim: String,
+    /// The claims that policies may read.
+    pub(super) policy_claims: Vec<ClaimName>,
     pub(super) leeway_s: u64,
 }
 
@@ -150,6 +154,7 @@ impl IssuerConfig {
         let audience = take.text("audience", raw.audience.as_deref(), Need::Required("audience = \"aios\""));
         let tenant_claim = take.text("tenant_claim", raw.tenant_claim.as_deref(), Need::Default("tenant"));
         let groups_claim = take.text("groups_claim", raw.groups_claim.as_deref(), Need::Default("groups"));
+        let policy_claims = take.claims(&raw.policy_claims);
         let algorithms = take.algorithms(&raw.algorithms);
         let leeway_s = take.seconds("leeway_s", raw.leeway_s, Seconds { default: 30, least: 0, most: 300 });
         let keys = take.keys(&raw);
@@ -163,6 +168,7 @@ impl IssuerConfig {
             keys: keys?,
             tenant_claim: tenant_claim?,
             groups_claim: groups_claim?,
+            policy_claims,
             leeway_s,
         })
     }
@@ -219,6 +225,17 @@ impl Taker<'_> {
             self.fault(field, format!("must be {least} to {most} seconds"));
         }
         value.unwrap_or(default)
+    }
+
+    fn claims(&mut self, names: &[String]) -> Vec<ClaimName> {
+        let mut parsed = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            match ClaimName::new(name) {
+                Ok(claim) => parsed.push(claim),
+                Err(error) => self.fault(&format!("policy_claims[{index}]"), error.to_string()),
+            }
+        }
+        parsed
     }
 
     fn algorithms(&mut self, names: &[String]) -> Vec<Algorithm> {

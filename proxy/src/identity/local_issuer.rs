@@ -146,6 +146,7 @@ impl LocalIssuer {
             keys: KeyLocation::Inline(self.jwks()),
             tenant_claim: "tenant".to_owned(),
             groups_claim: "groups".to_owned(),
+            policy_claims: Vec::new(),
             leeway_s: 30,
         }
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, Validation, errors::ErrorKind};
+use policy_engine::{Claim, ClaimName, ClaimValue};
 use serde_json::Value;
 use std::{collections::HashSet, sync::Arc};
 use vocab::{GroupName, PrincipalId, TenantId};
@@ -146,8 +147,9 @@ fn accepted(config: &IssuerConfig, claims: &StrictObject, now: UnixSeconds) -> R
     let tenant =
         text(&config.tenant_claim).and_then(|t| TenantId::new(t).ok()).ok_or(AuthError::BadClaim("tenant claim"))?;
     let groups = groups(claims.get(&config.groups_claim)).ok_or(AuthError::BadClaim("groups claim"))?;
+    let claims = policy_claims(&config.policy_claims, claims).ok_or(AuthError::BadClaim("claim for policies"))?;
     let credential = CredentialKind::Token { issuer: Arc::clone(&config.issuer) };
-    Ok(Accepted { caller: Caller::new(Verified { tenant, principal, groups, credential }), until })
+    Ok(Accepted { caller: Caller::new(Verified { tenant, principal, groups, claims, credential }), until })
 }
 
 /// A NumericDate: seconds since the epoch, perhaps with a fraction, which is dropped.
@@ -168,4 +170,21 @@ fn groups(value: Option<&Value>) -> Option<Vec<GroupName>> {
         Some(Value::Array(items)) => items.iter().map(|item| GroupName::new(item.as_str()?).ok()).collect(),
         Some(_) => None,
     }
+}
+
+/// The claims that policies may read: a text is one, a list of texts is several, absent is none. Any other
+/// value is an error, as for groups.
+fn policy_claims(names: &[ClaimName], claims: &StrictObject) -> Option<Vec<Claim>> {
+    let mut found = Vec::new();
+    for name in names {
+        let values = match claims.get(name.as_str()) {
+            None | Some(Value::Null) => &[],
+            Some(Value::Array(items)) => items.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+        };
+        for value in values {
+            found.push(Claim { name: name.clone(), value: ClaimValue::new(value.as_str()?).ok()? });
+        }
+    }
+    Some(found)
 }

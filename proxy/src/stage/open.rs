@@ -201,7 +201,7 @@ fn models(sidecar: &Sidecar, call: &Call, status: StatusCode, body: &Bytes) -> R
     if !status.is_success() {
         return Err(upstream_error(status, &HeaderMap::new(), &Bytes::new(), PseudonymMap::new()));
     }
-    let policy = sidecar.policy();
+    let policies = sidecar.policies();
     openai::filter_models(body.clone(), |id| {
         let Ok(model) = ModelName::new(id) else { return false };
         let resource = Resource::Model { upstream: call.upstream.name().clone(), model };
@@ -210,11 +210,12 @@ fn models(sidecar: &Sidecar, call: &Call, status: StatusCode, body: &Bytes) -> R
                 tenant: call.caller.tenant(),
                 principal: call.caller.principal(),
                 groups: call.caller.groups(),
+                claims: call.caller.claims(),
                 action,
                 resource: &resource,
                 facts: &call.facts,
             };
-            policy.decide_query(&query).verdict().is_ok()
+            policies.decide_query(&query).verdict().is_ok()
         })
     })
     .map_err(|e| Failure::from(&e))

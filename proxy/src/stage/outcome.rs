@@ -10,6 +10,7 @@ use crate::{
     pipeline::Reply,
     record::{Ending, RECORD_HEADER, Trace, failed},
     sidecar::Sidecar,
+    spend::Made,
     upstream::UpstreamError,
 };
 use audit_log::{CallStatus, Intent, Word};
@@ -30,6 +31,7 @@ pub(crate) async fn record_and_reply(sidecar: &Sidecar, opened: Opened, trace: T
     match opened {
         Opened::Whole { intent, mut answer, ending } => {
             name_record(&trace, answer.headers_mut());
+            let tokens = ending.tokens;
             let outcome = match record(sidecar, intent, &trace, &ending).await {
                 Ok(()) => {
                     let _ = reply.send(answer.map(AnswerBody::from));
@@ -40,13 +42,13 @@ pub(crate) async fn record_and_reply(sidecar: &Sidecar, opened: Opened, trace: T
                     failure.code
                 }
             };
-            trace.measure(sidecar, outcome);
+            trace.end(sidecar, outcome, Made::Yes(tokens));
         }
         Opened::Failed { intent, failure, ending } => {
             let recorded = record(sidecar, intent, &trace, &ending).await;
             let failure = recorded.as_ref().err().cloned().unwrap_or(failure);
             let _ = reply.send(failed(&trace, dialect, &failure, recorded.is_ok()));
-            trace.measure(sidecar, failure.code);
+            trace.end(sidecar, failure.code, Made::Yes(None));
         }
         Opened::Stream { intent, mut head, events } => {
             name_record(&trace, head.headers_mut());
@@ -141,7 +143,8 @@ async fn stream(sidecar: &Sidecar, intent: Intent, mut events: Events, mut trace
             let _ = client.send(Err(Cut)).await;
         }
     }
-    trace.measure(sidecar, recorded.map_or_else(|failure| failure.code, |()| end.code()));
+    let outcome = recorded.map_or_else(|failure| failure.code, |()| end.code());
+    trace.end(sidecar, outcome, Made::Yes(ending.tokens));
 }
 
 /// How a stream ended.

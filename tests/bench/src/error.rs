@@ -41,6 +41,22 @@ pub(crate) enum BenchError {
     /// No sample was taken.
     #[error("no sample was taken of {0}")]
     NoSample(&'static str),
+    /// An engine did not take the policy, or gave no answer.
+    #[error("{engine} failed: {why}")]
+    Policy {
+        /// Which engine.
+        engine: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// Two engines answered a question differently: a figure would compare different things.
+    #[error("{engine} decides differently about {question}")]
+    Disagree {
+        /// Which engine, beside ours.
+        engine: &'static str,
+        /// The question.
+        question: String,
+    },
     /// A key could not be made or used.
     #[error("a key could not be made")]
     Key,

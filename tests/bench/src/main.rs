@@ -1,4 +1,5 @@
-//! Benchmarks of the data path. Every figure is taken in interleaved rounds beside a pass-through of the same traffic.
+//! Benchmarks. Every figure is taken in interleaved rounds beside something that is known: a pass-through of the same
+//! traffic, or other engines on the same rules.
 //!
 //! `bench proxy` starts all parts itself, on loopback: a fast upstream, nginx, a bare hyper pass-through, and two
 //! sidecars with everything on (one per durability). `upstream` and `pass-through` are those parts, as processes of
@@ -10,6 +11,7 @@ mod governed;
 mod load;
 mod nginx;
 mod pass_through;
+mod policy;
 mod process;
 mod proxy_bench;
 mod report;
@@ -21,8 +23,12 @@ use clap::{Parser, Subcommand};
 use error::BenchError;
 use std::{path::PathBuf, process::ExitCode};
 
+/// The allocator of the product: what is measured in this process is measured as it runs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
-#[command(name = "bench", about = "Benchmarks of the data path")]
+#[command(name = "bench", about = "Benchmarks of the data path and of decisions")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,6 +38,15 @@ struct Cli {
 enum Command {
     /// Throughput, CPU, added latency and memory of the sidecar beside nginx and a bare pass-through.
     Proxy(ProxyArgs),
+    /// Decisions at any number of rules, beside plain casbin and (feature `cedar`) Cedar; reloads and memory.
+    Policy(PolicyArgs),
+    /// Loads a directory of policies and prints its own resident megabytes.
+    #[command(hide = true)]
+    PolicyMemory {
+        /// The directory.
+        #[arg(long)]
+        policies: PathBuf,
+    },
     /// The fast upstream; prints its port.
     #[command(hide = true)]
     Upstream,
@@ -70,9 +85,37 @@ struct ProxyArgs {
     svg: Option<PathBuf>,
 }
 
+/// What `bench policy` takes.
+#[derive(clap::Args)]
+struct PolicyArgs {
+    /// The rules of all tenants together.
+    #[arg(long, default_value_t = 100_000)]
+    rules: usize,
+    /// The tenants.
+    #[arg(long, default_value_t = 1_000)]
+    tenants: usize,
+    /// Interleaved rounds.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Questions of each engine in a round.
+    #[arg(long, default_value_t = 20_000)]
+    questions: usize,
+    /// Where documents are written for the measure of memory.
+    #[arg(long, default_value = "target")]
+    scratch: PathBuf,
+    /// Print one JSON object on the last line instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Write charts into this directory.
+    #[arg(long)]
+    svg: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Proxy(args) => single(proxy_bench::run(&args)),
+        Command::Policy(args) => policy::run(&args),
+        Command::PolicyMemory { policies } => policy::memory(&policies),
         Command::Upstream => single(upstream::serve()),
         Command::PassThrough { to } => multi(pass_through::serve(to)),
     };

@@ -117,7 +117,7 @@ fn charts(directory: &Path, figures: &Figures) -> Result<(), BenchError> {
 }
 
 /// A bar chart: labels left, values right.
-fn bars(title: &str, rows: &[(&str, f64)]) -> String {
+pub(crate) fn bars(title: &str, rows: &[(&str, f64)]) -> String {
     let most = rows.iter().map(|(_, v)| *v).fold(1.0_f64, f64::max);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"{}\" font-family=\"sans-serif\" \

@@ -273,6 +273,27 @@ async fn claims_go_by_the_names_of_the_configuration() {
     assert_eq!((caller.tenant().as_str(), caller.groups()[0].as_str()), ("globex", "admins"));
 }
 
+#[tokio::test]
+async fn policies_get_the_claims_that_the_configuration_names_and_no_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, signer) = (dir.path().join("jwks.json"), Signer::ed());
+    std::fs::write(&path, json!({ "keys": [signer.jwk("k1")] }).to_string()).unwrap();
+    let config = issuer(&format!(
+        "issuer = \"https://id.example\"\naudience = \"aios\"\nalgorithms = [\"EdDSA\"]\njwks_file = {path:?}
+         policy_claims = [\"department\", \"site\"]"
+    ));
+    let authenticator = Authenticator::new(vec![config], None, TenantPin::Any, Settings::default()).unwrap();
+    let token = |changes| bearer(&signer.token("EdDSA", "k1", &claims_with(&changes)));
+    let told = json!({ "department": "legal", "site": ["berlin", "paris"], "salary": "high" });
+    let caller = authenticator.authenticate(&token(told), now()).await.unwrap();
+    let claims: Vec<_> = caller.claims().iter().map(|c| (c.name.as_str(), c.value.as_str())).collect();
+    assert_eq!(claims, [("department", "legal"), ("site", "berlin"), ("site", "paris")]);
+    for value in [json!(7), json!({}), json!([1]), json!([["legal"]])] {
+        let error = authenticator.authenticate(&token(json!({ "department": value })), now()).await.unwrap_err();
+        assert!(matches!(error, AuthError::BadClaim("claim for policies")), "{error:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_credential_is_refused_without_a_panic(text in "[!-~&&[^,]]{1,300}", parts in "[A-Za-z0-9_.-]{0,200}") {

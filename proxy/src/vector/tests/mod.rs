@@ -71,6 +71,7 @@ impl Governed for Asked<'_> {
             tenant: &self.owner.tenant,
             principal: &self.owner.principal,
             groups: NONE,
+            claims: &[],
             action: self.call.action(),
             resource: &self.resource,
             facts: &self.facts,
