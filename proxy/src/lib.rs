@@ -5,7 +5,7 @@
 //! [`start`] binds the listeners of a [`Config`](config::Config) over the opened [`Parts`].
 //!
 //! What holds:
-//! - Nothing leaves for an upstream but what [`Parts::policy`] permitted, what a seal or a scan proved,
+//! - Nothing leaves for an upstream but what [`Parts::policies`] permitted, what a seal or a scan proved,
 //!   and what the ledger has durably recorded: each is a value of a type that only another crate makes.
 //! - The tenant comes from a verified credential. After authentication no stage reads a header.
 //! - A request runs as a task of its own; a client that hangs up does not cancel its record.
