@@ -115,11 +115,12 @@ pub(crate) async fn run(args: &ProxyArgs) -> Result<(), BenchError> {
     let time = Duration::from_secs(args.seconds.max(1));
     let (plain_body, stream_body) = (prompt(""), prompt("\"stream\":true,"));
     let governed_target = sidecar("governed", &stage.durable);
+    let plain_target = bare("plain", stage.plain.port);
     let relaxed_target = sidecar("governed, os", &stage.relaxed);
     let governed_pid = stage.durable.part.pid();
     let mut contenders = [
         Contender::new(bare("nginx", stage.nginx.port), process::family(stage.nginx.pid())?),
-        Contender::new(bare("plain", stage.plain.port), vec![stage.plain.pid()]),
+        Contender::new(plain_target.clone(), vec![stage.plain.pid()]),
         Contender::new(governed_target.clone(), vec![governed_pid]),
     ];
     let rss_idle = process::rss_mb(governed_pid)?;
@@ -141,6 +142,7 @@ pub(crate) async fn run(args: &ProxyArgs) -> Result<(), BenchError> {
         let pause = Duration::from_secs(1) / (2 * RATE);
         seen.paced_flush.extend(&sync_probe::fdatasync(&stage.ledger, FLUSHES, pause)?);
         seen.direct.extend(&load::open_loop(&stage.direct, &plain_body, RATE, time).await?);
+        seen.plain.extend(&load::open_loop(&plain_target, &plain_body, RATE, time).await?);
         seen.governed.extend(&load::open_loop(&governed_target, &plain_body, RATE, time).await?);
         seen.relaxed.extend(&load::open_loop(&relaxed_target, &plain_body, RATE, time).await?);
         seen.direct_stream.extend(&load::first_events(&stage.direct, &stream_body, STREAMS).await?);
@@ -153,6 +155,7 @@ pub(crate) async fn run(args: &ProxyArgs) -> Result<(), BenchError> {
 #[derive(Default)]
 struct Latencies {
     direct: Samples,
+    plain: Samples,
     governed: Samples,
     relaxed: Samples,
     direct_stream: Samples,
@@ -178,6 +181,7 @@ fn figures(
         nginx_cpu_s_10k: median(&nginx.cpu_10k, "CPU")?,
         plain_cpu_s_10k: median(&plain.cpu_10k, "CPU")?,
         governed_cpu_s_10k: median(&governed.cpu_10k, "CPU")?,
+        plain_added_p50_us: added(&seen.plain, &seen.direct, 50, "latency")?,
         added_p50_us: added(&seen.governed, &seen.direct, 50, "latency")?,
         added_p99_us: added(&seen.governed, &seen.direct, 99, "latency")?,
         added_os_p50_us: added(&seen.relaxed, &seen.direct, 50, "latency")?,

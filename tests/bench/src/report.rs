@@ -14,6 +14,8 @@ pub(crate) struct Figures {
     pub(crate) nginx_cpu_s_10k: f64,
     pub(crate) plain_cpu_s_10k: f64,
     pub(crate) governed_cpu_s_10k: f64,
+    /// What a proxy that only passes bytes on adds.
+    pub(crate) plain_added_p50_us: f64,
     pub(crate) added_p50_us: f64,
     pub(crate) added_p99_us: f64,
     pub(crate) added_os_p50_us: f64,
@@ -89,6 +91,7 @@ pub(crate) fn print(args: &ProxyArgs, figures: &Figures) -> Result<(), BenchErro
     ] {
         println!("{name:<24} p50 {p50:>9.0} us   p99 {p99:>9.0} us");
     }
+    println!("{:<24} p50 {:>9.0} us", "added, plain hyper", figures.plain_added_p50_us);
     println!("{:<24} p50 {:>9.0} us", "fdatasync at that pace", figures.paced_fdatasync_p50_us);
     println!("{:<24} p50 {:>9.0} us", "added to first event", figures.sse_added_ttft_p50_us);
     println!("{:<24} idle {:>7.1}      load {:>7.1}\n", "resident MiB", figures.rss_idle_mb, figures.rss_load_mb);
