@@ -94,7 +94,7 @@ pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
     let data = DataDir::new(&config.data);
     data.create().map_err(of("the data directory"))?;
     let (loader, history) = (Loader::of(config), History::of(data.root()));
-    let (policies, version) = loader.policies(&config.policy, &history).map_err(of("the policy"))?;
+    let (policies, version) = loader.policies(&config.policy, &history, None).map_err(of("the policy"))?;
     let digest = policies.current().digest().to_string();
     let store = SharedStore::new(Store::open(&data.state()).await.map_err(of("the state store"))?);
     let keys = keys(config, &data, &store)?;

@@ -152,12 +152,6 @@ impl Policies {
         Self { current: Arc::clone(&self.current), candidate }
     }
 
-    /// The same candidate, beside another policy in force.
-    #[must_use]
-    pub fn with_current(&self, current: Arc<PolicySet>) -> Self {
-        Self { current, candidate: self.candidate.clone() }
-    }
-
     /// The policy in force.
     #[must_use]
     pub const fn current(&self) -> &Arc<PolicySet> {

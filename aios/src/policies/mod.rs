@@ -141,7 +141,8 @@ impl Loader {
         }
     }
 
-    /// Everything that the `[policy]` section names: the policy in force and the one on trial.
+    /// Everything that the `[policy]` section names: the policy in force and the one on trial. Sets that run already
+    /// and decide alike are taken over: what threads remember of them is still good.
     ///
     /// # Errors
     /// [`PolicyError`].
@@ -149,20 +150,24 @@ impl Loader {
         &self,
         config: &PolicyConfig,
         history: &History,
+        running: Option<&Policies>,
     ) -> Result<(Policies, Option<PolicyVersion>), PolicyError> {
-        let current = self.load(&config.source, Some(history), None)?;
+        let known = running.map(Policies::current);
+        let current = self.load(&config.source, Some(history), known.map(AsRef::as_ref))?;
         current.log();
         history.keep(&current)?;
-        let policies = Policies::new(Arc::new(current.set));
-        let candidate = match &config.candidate {
-            None => None,
-            Some(candidate) => {
-                let checked = self.load(&candidate.source, None, Some(policies.current()))?;
-                Some(Candidate { set: Arc::new(checked.set), rollout: candidate.rollout.clone() })
-            }
-        };
-        Ok((policies.with_candidate(candidate), current.version))
+        let policies = Policies::new(keep(known, current.set));
+        let candidate = config.candidate.as_ref().map(|candidate| {
+            let set = self.load(&candidate.source, None, Some(policies.current()))?.set;
+            let known = running.and_then(Policies::candidate).map(|candidate| &candidate.set);
+            Ok::<_, PolicyError>(Candidate { set: keep(known, set), rollout: candidate.rollout.clone() })
+        });
+        Ok((policies.with_candidate(candidate.transpose()?), current.version))
     }
+}
+
+fn keep(running: Option<&Arc<PolicySet>>, new: PolicySet) -> Arc<PolicySet> {
+    running.filter(|running| running.digest() == new.digest()).map_or_else(|| Arc::new(new), Arc::clone)
 }
 
 impl Checked {

@@ -5,7 +5,7 @@
 
 use super::{History, Loader, PolicyError};
 use audit_log::Word;
-use policy_engine::{Alarms, Candidate, Policies, PolicySet, bundle::PolicyVersion};
+use policy_engine::{Alarms, Policies, PolicyDigest, bundle::PolicyVersion};
 use proxy::{
     Sidecar,
     config::{PolicyConfig, PolicySource},
@@ -63,13 +63,13 @@ async fn reload(
     history: &History,
 ) -> Result<(), PolicyError> {
     let running = Policies::clone(&sidecar.policies());
-    let (work, found) = ((config.clone(), loader.clone(), history.clone()), running.clone());
-    let loaded = tokio::task::spawn_blocking(move || {
-        let (config, loader, history) = work;
-        changed(&config, &loader, &history, &found)
-    });
-    let Ok(changed) = loaded.await else { return Ok(()) };
-    let Some((policies, version)) = changed? else { return Ok(()) };
+    let (known, config, loader, history) = (running.clone(), config.clone(), loader.clone(), history.clone());
+    let loaded = tokio::task::spawn_blocking(move || loader.policies(&config, &history, Some(&known)));
+    let Ok(loaded) = loaded.await else { return Ok(()) };
+    let (policies, version) = loaded?;
+    if digests(&policies) == digests(&running) {
+        return Ok(());
+    }
     let digest = policies.current().digest().to_string();
     match sidecar.adopt(policies, version).await {
         Ok(()) => {
@@ -80,35 +80,9 @@ async fn reload(
     Ok(())
 }
 
-/// Reads everything again; `None` where nothing that decides has changed.
-fn changed(
-    config: &PolicyConfig,
-    loader: &Loader,
-    history: &History,
-    running: &Policies,
-) -> Result<Option<(Policies, Option<PolicyVersion>)>, PolicyError> {
-    let current = loader.load(&config.source, Some(history), Some(running.current()))?;
-    current.log();
-    history.keep(&current)?;
-    let version = current.version;
-    let mut policies = running.with_current(keep(running.current(), current.set));
-    if let Some(candidate) = &config.candidate {
-        let set = loader.load(&candidate.source, None, Some(running.current()))?.set;
-        let set = match running.candidate() {
-            Some(known) => keep(&known.set, set),
-            None => Arc::new(set),
-        };
-        policies = policies.with_candidate(Some(Candidate { set, rollout: candidate.rollout.clone() }));
-    }
-    let digests = |policies: &Policies| {
-        (policies.current().digest().clone(), policies.candidate().map(|candidate| candidate.set.digest().clone()))
-    };
-    Ok((digests(&policies) != digests(running)).then_some((policies, version)))
-}
-
-/// The set that runs already, if the new one decides alike: what it remembers is still good.
-fn keep(running: &Arc<PolicySet>, new: PolicySet) -> Arc<PolicySet> {
-    if running.digest() == new.digest() { Arc::clone(running) } else { Arc::new(new) }
+/// What decides.
+fn digests(policies: &Policies) -> (&PolicyDigest, Option<&PolicyDigest>) {
+    (policies.current().digest(), policies.candidate().map(|candidate| candidate.set.digest()))
 }
 
 /// Tells the operator, once, when index and casbin disagreed. True once it was told.
