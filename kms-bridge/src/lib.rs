@@ -34,7 +34,7 @@ pub use dek::Dek;
 pub use keyring::{KeyringError, LocalKeyring, Unlock};
 pub use memory_registry::MemoryRegistry;
 pub use names::{BadKekName, BadPurpose, Epoch, KekName, KeyId, Purpose};
-pub use provider::{DekBytes, KekProvider, ProviderError};
+pub use provider::{DekBytes, Destruction, Finding, KekProvider, KekVersion, KekVersions, ProviderError, Severity};
 pub use registry::{KeyRegistry, Registration, RegistryError};
 pub use scope::{DekScope, WrapContext, WrappedDek};
 pub use value::{

@@ -1,6 +1,6 @@
 //! What a key service must do.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use vocab::Plain;
@@ -42,12 +42,25 @@ pub enum ProviderError {
     /// A KEK of that name exists already.
     #[error("the key service already has a key-encryption key of that name")]
     KekExists,
-    /// The service knows us and does not allow it.
+    /// The KEK is there and switched off: disabled, or waiting for its deletion.
+    #[error("the key-encryption key is disabled")]
+    Disabled,
+    /// The service knows us and does not allow it, or does not know us, also after a fresh login.
     #[error("the key service refused the operation")]
     Denied(#[source] Arc<dyn Error + Send + Sync>),
     /// The service could not be reached or failed in itself; the same call may succeed later.
     #[error("the key service is not available")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
+    /// The service asks for fewer calls; the same call may succeed later, not before `after` where it
+    /// says so.
+    #[error("the key service asks for fewer calls")]
+    Throttled {
+        /// How long to wait, where the service says so.
+        after: Option<Duration>,
+    },
+    /// The service has no such operation.
+    #[error("the key service cannot do this")]
+    Unsupported,
     /// The wrapped key, or the stored KEK, is damaged or of another KEK.
     #[error("the wrapped key or its key-encryption key is damaged")]
     Corrupt,
@@ -57,6 +70,66 @@ pub enum ProviderError {
     /// The answer of the service breaks the contract of this trait.
     #[error("the key service gave an answer of the wrong shape")]
     BadAnswer,
+}
+
+impl ProviderError {
+    /// Whether the service, and not the key, is at fault: what was opened before may be used for its
+    /// grace, and the same call may succeed later.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Throttled { .. } | Self::BadAnswer)
+    }
+}
+
+/// A version of a KEK, counted from 1, in a service that keeps several under one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KekVersion(pub u32);
+
+/// Which versions of a KEK there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KekVersions {
+    /// The one that wraps now.
+    pub newest: KekVersion,
+    /// The oldest one that still unwraps.
+    pub oldest_usable: KekVersion,
+}
+
+impl KekVersions {
+    /// Those of a service that keeps one version under each name, or does not tell them apart.
+    pub const ONLY: Self = Self { newest: KekVersion(1), oldest_usable: KekVersion(1) };
+}
+
+/// What destroying a KEK came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destruction {
+    /// The KEK is gone.
+    Done,
+    /// The KEK is disabled, and the service destroys it after its waiting time. Until then its
+    /// operators can bring it back.
+    Scheduled {
+        /// The waiting time.
+        after: Duration,
+    },
+}
+
+/// One thing that a provider found out about its service, for `aios keys doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found and what to do about it, without secrets.
+    pub text: String,
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// As it should be.
+    Fine,
+    /// It works, and weakens a promise.
+    Warning,
+    /// It does not work.
+    Broken,
 }
 
 /// A key service that holds KEKs: a local keyring, a transit engine, a cloud KMS, a token.
@@ -89,9 +162,46 @@ pub trait KekProvider: Send + Sync + 'static {
     async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError>;
 
     /// Destroys a KEK for good, durable when the call returns: what it wrapped can never be
-    /// unwrapped again from this service. Backups of the service are its operators' affair.
+    /// unwrapped again from this service, or not after the waiting time that the answer names and
+    /// not before somebody cancels it. Backups of the service are its operators' affair.
     ///
     /// # Errors
     /// [`ProviderError::UnknownKek`] when it is not there, else as the service fails.
-    async fn destroy(&self, kek: &KekName) -> Result<(), ProviderError>;
+    async fn destroy(&self, kek: &KekName) -> Result<Destruction, ProviderError>;
+
+    /// Which versions of a KEK there are. An operator may add one at the service itself. A service
+    /// that keeps one version under each name has [`KekVersions::ONLY`], and need not be asked.
+    ///
+    /// # Errors
+    /// [`ProviderError::UnknownKek`] when it is not there, else as the service fails.
+    async fn versions(&self, _kek: &KekName) -> Result<KekVersions, ProviderError> {
+        Ok(KekVersions::ONLY)
+    }
+
+    /// The version of its KEK that made a wrapped key; `None` where the bytes do not tell. Pure.
+    fn version_of(&self, _wrapped: &[u8]) -> Option<KekVersion> {
+        None
+    }
+
+    /// Adds a version to a KEK, durable when the call returns; earlier versions still unwrap.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unsupported`] where a name has one version: the bridge rotates to a KEK of a
+    /// new name then. Else as the service fails.
+    async fn rotate(&self, _kek: &KekName) -> Result<(), ProviderError> {
+        Err(ProviderError::Unsupported)
+    }
+
+    /// Wraps data keys again under the newest version of their own KEK, bound to the same contexts;
+    /// the answer has one result for each, in the same order. The data keys do not leave the service.
+    ///
+    /// # Errors
+    /// As [`KekProvider::unwrap`]; [`ProviderError::Unsupported`] where a name has one version.
+    async fn rewrap(&self, _deks: &[WrappedDek]) -> Result<Vec<Result<Vec<u8>, ProviderError>>, ProviderError> {
+        Err(ProviderError::Unsupported)
+    }
+
+    /// Looks at the service as an operator would: reachable, unsealed, our rights, settings that
+    /// weaken a promise. It changes nothing there.
+    async fn examine(&self) -> Vec<Finding>;
 }

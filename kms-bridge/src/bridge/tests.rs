@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     memory_registry::MemoryRegistry,
     names::Purpose,
+    provider::{Destruction, Finding},
     value::{SealContext, open, seal},
 };
 use vocab::UpstreamName;
@@ -77,10 +78,14 @@ impl KekProvider for Service {
         Ok(deks.iter().map(one).collect())
     }
 
-    async fn destroy(&self, kek: &KekName) -> Result<(), ProviderError> {
+    async fn destroy(&self, kek: &KekName) -> Result<Destruction, ProviderError> {
         self.check(kek)?;
         self.keks.lock().unwrap().retain(|k| k != kek);
-        Ok(())
+        Ok(Destruction::Done)
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        Vec::new()
     }
 }
 

@@ -61,15 +61,16 @@ pub(super) fn create_private(path: &Path, bytes: &[u8]) -> Result<(), KeyringErr
     sync_parent(path)
 }
 
-/// Whether the directory has a file with this extension.
-pub(super) fn has_any(dir: &Path, extension: &str) -> Result<bool, KeyringError> {
+/// How many files with this extension the directory has.
+pub(super) fn count(dir: &Path, extension: &str) -> Result<usize, KeyringError> {
+    let mut count: usize = 0;
     for entry in fs::read_dir(dir).map_err(|e| io_error(dir, e))? {
         let path = entry.map_err(|e| io_error(dir, e))?.path();
         if path.extension().is_some_and(|found| found == extension) {
-            return Ok(true);
+            count = count.saturating_add(1);
         }
     }
-    Ok(false)
+    Ok(count)
 }
 
 /// Removes a file, durable when the call returns.

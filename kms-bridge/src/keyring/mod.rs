@@ -18,7 +18,7 @@ use vocab::Plain;
 
 use crate::{
     names::KekName,
-    provider::{DekBytes, KekProvider, ProviderError},
+    provider::{DekBytes, Destruction, Finding, KekProvider, ProviderError, Severity},
     scope::{WrapContext, WrappedDek},
 };
 use root::{Cost, RootKey};
@@ -174,8 +174,20 @@ impl KekProvider for LocalKeyring {
         Ok(answers)
     }
 
-    async fn destroy(&self, kek: &KekName) -> Result<(), ProviderError> {
-        self.on_file(kek, |path, _, _| files::remove(path).map_err(of_kek_file)).await
+    async fn destroy(&self, kek: &KekName) -> Result<Destruction, ProviderError> {
+        self.on_file(kek, |path, _, _| files::remove(path).map_err(of_kek_file)).await?;
+        Ok(Destruction::Done)
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        let dir = self.dir.clone();
+        let keks = tokio::task::spawn_blocking(move || files::count(&dir, KEK_EXTENSION)).await;
+        match keks {
+            Ok(Ok(keks)) => {
+                vec![Finding { severity: Severity::Fine, text: format!("the local keyring holds {keks} KEKs") }]
+            }
+            _ => vec![Finding { severity: Severity::Broken, text: "the local keyring cannot be listed".to_owned() }],
+        }
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn open(dir: &Path, unlock: &Unlock, cost: Cost, rng: &dyn SecureRand
     if let Some(bytes) = read_if_there(&path)? {
         return unlock_with(&bytes, unlock);
     }
-    if files::has_any(dir, KEK_EXTENSION)? {
+    if files::count(dir, KEK_EXTENSION)? > 0 {
         return Err(KeyringError::RootFileMissing);
     }
     let mut salt = [0; 32];

@@ -19,7 +19,8 @@ use crate::{failure::Failure, wire::qdrant};
 use bytes::Bytes;
 use http::Method;
 use kms_bridge::{
-    CacheConfig, DekBytes, KekName, KekProvider, KeyBridge, MemoryRegistry, ProviderError, WrapContext, WrappedDek,
+    CacheConfig, DekBytes, Destruction, Finding, KekName, KekProvider, KeyBridge, MemoryRegistry, ProviderError,
+    WrapContext, WrappedDek,
 };
 use policy_engine::{Document, Facts, Governed, Grant, PolicySet, Query, Resource};
 use serde_json::{Value, json};
@@ -44,8 +45,12 @@ impl KekProvider for NoService {
         Ok(deks.iter().map(|dek| Ok(DekBytes::new(vocab::Plain::new(dek.wrapped[..32].try_into().unwrap())))).collect())
     }
 
-    async fn destroy(&self, _: &KekName) -> Result<(), ProviderError> {
-        Ok(())
+    async fn destroy(&self, _: &KekName) -> Result<Destruction, ProviderError> {
+        Ok(Destruction::Done)
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        Vec::new()
     }
 }
 
