@@ -1,15 +1,16 @@
 //! Opens every part that a configuration names and puts a sidecar together.
 
 use crate::{
+    events, keys,
     policies::{self, History, Loader},
     state::{SharedStore, StoredCollections, StoredKeys},
 };
 use audit_log::{Ledger, LedgerConfig, SigningKey};
 use control_plane::Store;
-use kms_bridge::{CacheConfig, KeyBridge, LocalKeyring, Unlock};
+use kms_bridge::KeyBridge;
 use proxy::{
     Parts, Running,
-    config::{Config, Durability, KeyringUnlock},
+    config::{Config, Durability},
     identity::{Authenticator, Settings, TenantPin, UnixSeconds},
 };
 use std::{
@@ -82,7 +83,7 @@ impl Error for AssembleError {
     }
 }
 
-fn of<E: Error + Send + Sync + 'static>(part: &'static str) -> impl FnOnce(E) -> AssembleError {
+pub(crate) fn of<E: Error + Send + Sync + 'static>(part: &'static str) -> impl FnOnce(E) -> AssembleError {
     move |source| AssembleError { part, source: Box::new(source) }
 }
 
@@ -97,50 +98,48 @@ pub(crate) async fn start(config: &Config) -> Result<Running, AssembleError> {
     let (policies, version) = loader.policies(&config.policy, &history, None).map_err(of("the policy"))?;
     let digest = policies.current().digest().to_string();
     let store = SharedStore::new(Store::open(&data.state()).await.map_err(of("the state store"))?);
-    let keys = keys(config, &data, &store)?;
+    let keys = keys::bridge(config, &data, &store)?;
     let pin = config.listen.tenant.clone().map_or(TenantPin::Any, TenantPin::Only);
     let virtual_keys = Arc::new(StoredKeys::new(store.clone()));
     let authenticator = Authenticator::new(config.issuers.clone(), Some(virtual_keys), pin, Settings::default())
         .map_err(of("the issuers"))?;
     let ledger = ledger(config, &data)?;
-    crate::events::started(&ledger, config, &digest, version).await.map_err(of("the ledger"))?;
+    events::started(&ledger, config, &digest, version).await.map_err(of("the ledger"))?;
     for (issuer, error) in authenticator.warm(UnixSeconds::now()).await {
         tracing::warn!(%issuer, code = error.aios_code(), "the issuer's keys cannot be had yet");
     }
-    keep_house(&store, &keys);
-    let collections = Arc::new(StoredCollections::new(store));
+    let collections = Arc::new(StoredCollections::new(store.clone()));
     let parts = Parts { authenticator, policies, keys, collections, ledger };
     let running = proxy::start(config, parts).await.map_err(of("the sidecar"))?;
+    keep_house(&store, &running);
     tokio::spawn(policies::watch(Arc::clone(running.sidecar()), config.policy.clone(), loader, history));
     Ok(running)
 }
 
-/// Notices what other processes revoke, and drops keys whose time is over from an idle process.
-fn keep_house(store: &SharedStore, keys: &Arc<KeyBridge>) {
-    tokio::spawn(store.follow_revocations(Duration::from_secs(1)));
-    let keys = Arc::clone(keys);
+/// How often a sidecar looks for what other processes did.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Notices what other processes revoke and fence, drops keys whose time is over from an idle process, and
+/// takes what operators did into the ledger.
+fn keep_house(store: &SharedStore, running: &Running) {
+    tokio::spawn(store.follow_revocations(LOOK));
+    let sidecar = Arc::clone(running.sidecar());
+    let keys = KeyBridge::clone(sidecar.keys());
+    tokio::spawn(keys.clone().follow_fences(LOOK));
+    let store = store.clone();
     tokio::spawn(async move {
-        let mut tick = tokio::time::interval(Duration::from_secs(10));
+        let mut tick = tokio::time::interval(LOOK);
         loop {
             tick.tick().await;
             keys.purge_expired();
+            if let Err(error) = events::take_operator_events(store.inner(), sidecar.ledger()).await {
+                tracing::warn!(%error, "what operators did is not in the ledger yet");
+            }
         }
     });
 }
 
-fn keys(config: &Config, data: &DataDir, store: &SharedStore) -> Result<Arc<KeyBridge>, AssembleError> {
-    let unlock = match &config.keyring {
-        KeyringUnlock::KeyFile(path) => Unlock::KeyFile(path.clone()),
-        KeyringUnlock::Passphrase(reference) => {
-            Unlock::Passphrase(reference.resolve().map_err(of("the keyring's passphrase"))?)
-        }
-    };
-    let keyring = LocalKeyring::open(&data.keyring(), &unlock).map_err(of("the keyring"))?;
-    let cache = CacheConfig { ttl: config.key_cache_ttl, ..CacheConfig::default() };
-    Ok(Arc::new(KeyBridge::new(Arc::new(keyring), store.registry(), cache)))
-}
-
-fn ledger(config: &Config, data: &DataDir) -> Result<Ledger, AssembleError> {
+pub(crate) fn ledger(config: &Config, data: &DataDir) -> Result<Ledger, AssembleError> {
     std::fs::create_dir_all(data.ledger()).map_err(of("the ledger"))?;
     let key =
         SigningKey::load_or_generate(&data.ledger_signing_key(), "aios.local/host").map_err(of("the ledger's key"))?;

@@ -9,6 +9,7 @@ mod embedded;
 mod events;
 #[cfg(feature = "embedded-store")]
 mod http_client;
+mod keys;
 mod output;
 mod policies;
 mod state;
@@ -50,6 +51,9 @@ enum Command {
     /// Write, check, explain and ship policies.
     #[command(subcommand)]
     Policy(command::policy::Command),
+    /// Look at, rotate, rewrap and destroy keys.
+    #[command(subcommand)]
+    Keys(command::keys::Command),
     /// Mint tokens of the embedded issuer.
     #[command(subcommand)]
     Tokens(command::tokens::Command),
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::Config(command) => command::config::run(&command, form),
         Command::Audit(command) => command::audit::run(&command, form),
         Command::Policy(command) => command::policy::run(&command, form),
+        Command::Keys(command) => command::keys::run(&command, form),
         Command::Tokens(command) => command::tokens::run(&command, form),
         #[cfg(feature = "embedded-store")]
         Command::EmbeddedStore(args) => command::embedded_store::run(&args, form),

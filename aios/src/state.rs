@@ -27,6 +27,11 @@ impl SharedStore {
         store.follow_revocations(every)
     }
 
+    /// The store itself.
+    pub(crate) fn inner(&self) -> &Store {
+        &self.0
+    }
+
     /// The registry of wrapped keys.
     pub(crate) fn registry(&self) -> Arc<dyn KeyRegistry> {
         Arc::clone(&self.0) as Arc<dyn KeyRegistry>

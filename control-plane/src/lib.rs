@@ -1,5 +1,5 @@
 //! The state store of the control plane: tenants, the registry of wrapped keys, the map of
-//! collections and the virtual API keys.
+//! collections, the virtual API keys, and what operators did on its way into a ledger.
 //!
 //! [`Store`] is the only place of the product that speaks SQL. Every value is bound, never spliced:
 //! the driver takes static statements only. What the store returns is made of validated ids, so a row
@@ -20,6 +20,7 @@
 mod collections;
 mod key_registry;
 mod migrations;
+mod operator_events;
 mod store;
 mod tenants;
 mod virtual_keys;
@@ -28,6 +29,7 @@ pub use collections::{
     Advance, CollectionKey, CollectionRow, CollectionSpec, CollectionState, Creation, Distance, Mode, PhysicalName,
     UnknownWord,
 };
+pub use operator_events::{ClaimedEvent, OperatorEvent, OperatorEventId};
 pub use store::{OpenError, Store, StoreError};
 pub use tenants::{Shredding, TenantRow};
 pub use virtual_keys::{

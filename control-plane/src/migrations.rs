@@ -5,7 +5,8 @@ use sqlx::{SqlitePool, raw_sql};
 
 /// One statement batch per version; version 1 is the first entry. An entry that was released never
 /// changes: a change of the schema is a new entry.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_keys.sql")];
 
 /// Brings the database to the newest version, in one transaction that holds the write lock: of two
 /// processes that start at once, one migrates and the other finds the work done.
@@ -68,14 +69,41 @@ mod tests {
 
     #[tokio::test]
     async fn an_older_database_is_brought_forward_and_keeps_its_rows() {
-        const NEXT: &[&str] = &[MIGRATIONS[0], "ALTER TABLE tenants ADD COLUMN note TEXT"];
+        const NEXT: &[&str] = &[MIGRATIONS[0], MIGRATIONS[1], "ALTER TABLE tenants ADD COLUMN note TEXT"];
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("control.db")).await.unwrap();
         let acme = vocab::TenantId::new("acme").unwrap();
         store.ensure_tenant(&acme).await.unwrap();
         migrate_to(store.pool(), NEXT).await.unwrap();
-        assert_eq!(versions(store.pool()).await, [1, 2]);
+        assert_eq!(versions(store.pool()).await, [1, 2, 3]);
         assert!(store.tenant(&acme).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn keys_and_shredded_tenants_of_version_1_stay_what_they_are() {
+        use kms_bridge::{FenceNumber, KekOwner, KeyRegistry as _, ProviderName, RegistryError};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.db");
+        let first = SqlitePool::connect(&format!("sqlite:{}?mode=rwc", path.display())).await.unwrap();
+        const FIRST: &[&str] = &[MIGRATIONS[0]];
+        migrate_to(&first, FIRST).await.unwrap();
+        raw_sql(
+            "INSERT INTO tenants VALUES ('acme', 1, NULL), ('gone', 1, 7);
+             INSERT INTO keks VALUES ('k-aaaaaaaaaaaaaaaaaaaaaaaaaa', 'acme', 1, NULL)",
+        )
+        .execute(&first)
+        .await
+        .unwrap();
+        first.close().await;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+
+        let store = Store::open(&path).await.unwrap();
+        let owner = |tenant| KekOwner::tenant(vocab::TenantId::new(tenant).unwrap());
+        let kek = store.kek(&owner("acme")).await.unwrap().unwrap();
+        assert_eq!((kek.name.as_str(), kek.provider), ("k-aaaaaaaaaaaaaaaaaaaaaaaaaa", ProviderName::local()));
+        assert!(matches!(store.kek(&owner("gone")).await, Err(RegistryError::Shredded)));
+        let fences = store.fences(FenceNumber(0)).await.unwrap();
+        assert_eq!(fences.into_iter().map(|fence| fence.owner).collect::<Vec<_>>(), [owner("gone")]);
     }
 
     #[tokio::test]
@@ -91,11 +119,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_failing_migration_leaves_the_old_version_whole() {
-        const BROKEN: &[&str] = &[MIGRATIONS[0], "ALTER TABLE tenants ADD COLUMN note TEXT; NOT SQL"];
+        const BROKEN: &[&str] = &[MIGRATIONS[0], MIGRATIONS[1], "ALTER TABLE tenants ADD COLUMN note TEXT; NOT SQL"];
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("control.db")).await.unwrap();
         assert!(migrate_to(store.pool(), BROKEN).await.is_err());
-        assert_eq!(versions(store.pool()).await, [1]);
+        assert_eq!(versions(store.pool()).await, [1, 2]);
         let columns: i64 = sqlx::query_scalar("SELECT count(*) FROM pragma_table_info('tenants')")
             .fetch_one(store.pool())
             .await

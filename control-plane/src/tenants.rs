@@ -1,6 +1,7 @@
 //! Tenants: they appear with their first key or collection, and once shredded stay shredded.
 
 use crate::store::{Store, StoreError, parsed, whole};
+use kms_bridge::KekOwner;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use vocab::TenantId;
 
@@ -78,13 +79,14 @@ impl Store {
 
     async fn mark_shredded_row(&self, tenant: &TenantId) -> Result<Shredding, StoreError> {
         let mut tx = self.write().await?;
-        insert(&mut tx, tenant).await?;
+        insert_tenant(&mut tx, tenant).await?;
         let marked = sqlx::query("UPDATE tenants SET shredded_at = unixepoch() WHERE id = ?1 AND shredded_at IS NULL")
             .bind(tenant.as_str())
             .execute(&mut *tx)
             .await
             .map_err(StoreError::from_sqlx)?
             .rows_affected();
+        crate::key_registry::raise_fence(&mut tx, &KekOwner::tenant(tenant.clone())).await?;
         crate::virtual_keys::count_revocation(&mut tx).await?;
         tx.commit().await.map_err(StoreError::from_sqlx)?;
         Ok(if marked == 1 { Shredding::Marked } else { Shredding::AlreadyMarked })
@@ -93,7 +95,7 @@ impl Store {
 
 /// Within a write transaction: the tenant is known and alive, or the call ends.
 pub(crate) async fn ensure_alive(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<(), StoreError> {
-    insert(tx, tenant).await?;
+    insert_tenant(tx, tenant).await?;
     refuse_shredded(tx, tenant).await
 }
 
@@ -107,7 +109,7 @@ pub(crate) async fn refuse_shredded(tx: &mut SqliteConnection, tenant: &TenantId
     if shredded.is_some() { Err(StoreError::Shredded) } else { Ok(()) }
 }
 
-async fn insert(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<(), StoreError> {
+pub(crate) async fn insert_tenant(tx: &mut SqliteConnection, tenant: &TenantId) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO tenants (id, created_at) VALUES (?1, unixepoch()) ON CONFLICT DO NOTHING")
         .bind(tenant.as_str())
         .execute(tx)

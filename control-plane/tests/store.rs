@@ -3,6 +3,8 @@
 
 #[path = "store/collections.rs"]
 mod collections;
+#[path = "store/events.rs"]
+mod events;
 #[path = "store/keys.rs"]
 mod keys;
 #[path = "store/registry.rs"]

@@ -6,6 +6,7 @@ use vocab::Plain;
 
 use crate::{
     kdf,
+    locked::{LockedKeys, SHALLOW, scrub_stack},
     names::{Epoch, KeyId},
     provider::DekBytes,
     scope::{DekScope, WrappedDek},
@@ -14,14 +15,13 @@ use crate::{
 /// A data key in memory, with its scope and epoch.
 ///
 /// It keeps two keys extracted from the DEK, one for sealing and one for [`Dek::derive`], and not
-/// the DEK itself. Both are overwritten when it is dropped. There is no `Clone`, and `Debug` shows no
+/// the DEK itself. Both are in locked memory where the system allows it and are overwritten when it is dropped. There is no `Clone`, and `Debug` shows no
 /// key bytes. Only [`crate::KeyBridge`] makes one, from a registered [`WrappedDek`].
 pub struct Dek {
     key_id: KeyId,
     scope: DekScope,
     epoch: Epoch,
-    sealing: Plain<[u8; 32]>,
-    deriving: Plain<[u8; 32]>,
+    keys: LockedKeys,
 }
 
 /// HKDF salt of the key that seals values in suite 1.
@@ -35,8 +35,10 @@ impl Dek {
             key_id: record.key_id,
             scope: record.scope.clone(),
             epoch: record.epoch,
-            sealing: kdf::extract(SALT_SEAL, bytes.expose()),
-            deriving: kdf::extract(SALT_DERIVE, bytes.expose()),
+            keys: LockedKeys::new(|sealing, deriving| {
+                kdf::extract_into(sealing, SALT_SEAL, bytes.expose());
+                kdf::extract_into(deriving, SALT_DERIVE, bytes.expose());
+            }),
         }
     }
 
@@ -45,7 +47,16 @@ impl Dek {
     /// each other and of every sealed value.
     #[must_use]
     pub fn derive(&self, info: &[u8]) -> Plain<[u8; 32]> {
-        kdf::expand(self.deriving.expose(), info)
+        let key = kdf::expand(self.keys.deriving(), info);
+        scrub_stack::<SHALLOW>();
+        key
+    }
+
+    /// Whether its bytes are in memory that is not swapped out. False where the system refused to lock
+    /// more (see `RLIMIT_MEMLOCK`).
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        self.keys.is_locked()
     }
 
     /// The id that sealed values carry.
@@ -66,9 +77,19 @@ impl Dek {
         &self.scope
     }
 
+    /// Both keys, each byte changed by `mask`: for the test that looks for the keys themselves.
+    #[cfg(test)]
+    pub(crate) fn hidden_keys(&self, mask: u8) -> ([u8; 32], [u8; 32]) {
+        // Byte by byte, so that no copy of a whole key is made.
+        let hide = |key: &[u8; 32]| std::array::from_fn(|n| std::hint::black_box(key.get(n)).map_or(0, |b| b ^ mask));
+        (hide(self.keys.sealing()), hide(self.keys.deriving()))
+    }
+
     /// The AES-256-GCM key and the commitment of one value.
     pub(crate) fn message_key(&self, header: &[u8]) -> (Plain<[u8; 32]>, Plain<[u8; 32]>) {
-        kdf::expand_pair(self.sealing.expose(), header)
+        let keys = kdf::expand_pair(self.keys.sealing(), header);
+        scrub_stack::<SHALLOW>();
+        keys
     }
 }
 

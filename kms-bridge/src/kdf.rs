@@ -11,12 +11,20 @@ pub(crate) fn extract(salt: &[u8], secret: &[u8]) -> Plain<[u8; 32]> {
     Plain::new(block(&hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), secret)))
 }
 
+/// [`extract`] in place: no copy of the key is made that outlives the call.
+#[inline(never)]
+pub(crate) fn extract_into(out: &mut [u8; 32], salt: &[u8], secret: &[u8]) {
+    out.copy_from_slice(extract(salt, secret).expose());
+}
+
 /// HKDF-Expand to 32 bytes.
+#[inline(never)] // So that a caller can overwrite the frame: it holds the key.
 pub(crate) fn expand(key: &[u8; 32], info: &[u8]) -> Plain<[u8; 32]> {
     Plain::new(first(&hmac::Key::new(hmac::HMAC_SHA256, key), info))
 }
 
 /// HKDF-Expand to 64 bytes, given in two halves.
+#[inline(never)]
 pub(crate) fn expand_pair(key: &[u8; 32], info: &[u8]) -> (Plain<[u8; 32]>, Plain<[u8; 32]>) {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let one = Plain::new(first(&key, info));

@@ -20,23 +20,33 @@ mod bridge;
 mod dek;
 #[cfg(test)]
 mod golden;
+mod guard;
 mod kdf;
 mod keyring;
+mod locked;
 mod memory_registry;
 mod names;
 mod provider;
+mod providers;
 mod registry;
 mod scope;
 mod value;
 
-pub use bridge::{CacheConfig, Clock, KeyBridge, KeyError};
+pub use bridge::{
+    CacheConfig, Clock, Destroyed, Evidence, FenceWatch, KekPer, KekRotation, KeyBridge, KeyError, MemoryLock,
+    Rewrapped, RotateError, ShredError, ShredStep, Shredder,
+};
 pub use dek::Dek;
+pub use guard::{GuardConfig, GuardHealth, Guarded};
 pub use keyring::{KeyringError, LocalKeyring, Unlock};
 pub use memory_registry::MemoryRegistry;
-pub use names::{BadKekName, BadPurpose, Epoch, KekName, KeyId, Purpose};
+pub use names::{BadKekName, BadProviderName, BadPurpose, Epoch, KekName, KeyId, ProviderName, Purpose};
 pub use provider::{DekBytes, Destruction, Finding, KekProvider, KekVersion, KekVersions, ProviderError, Severity};
-pub use registry::{KeyRegistry, Registration, RegistryError};
-pub use scope::{DekScope, WrapContext, WrappedDek};
+pub use providers::{NoSuchProvider, Providers};
+pub use registry::{
+    Fence, FenceNumber, KekEntry, KekState, KeyRegistry, Registration, RegistryError, Replica, ReplicaId, Rewrapping,
+};
+pub use scope::{DekScope, Kek, KekOwner, WrapContext, WrappedDek};
 pub use value::{
     FormatError, HEADER_LEN, Header, OVERHEAD, OpenError, SealContext, SealError, Sealed, Value, open, seal,
 };

@@ -1,6 +1,7 @@
 //! Names of keys and of what they are for.
 
 use core::{fmt, num::NonZeroU32};
+use std::sync::Arc;
 
 use ring::{error::Unspecified, rand::SecureRandom};
 
@@ -77,6 +78,49 @@ impl fmt::Debug for KekName {
     }
 }
 
+/// Why a text is not the name of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a provider's name is 1 to 32 characters of a-z, 0-9 and '-'")]
+pub struct BadProviderName;
+
+/// The name that a configuration gives to a key service. A registry stores it beside each KEK, so
+/// that a KEK is looked for where it was made; a name must go on meaning the same service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProviderName(Arc<str>);
+
+impl ProviderName {
+    /// Checks the text and wraps it.
+    ///
+    /// # Errors
+    /// [`BadProviderName`] when the text is empty, too long or has other characters.
+    pub fn new(text: &str) -> Result<Self, BadProviderName> {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if (1..=32).contains(&text.len()) && text.bytes().all(fits) {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadProviderName)
+        }
+    }
+
+    /// The name of the local keyring, where a configuration gives none.
+    #[must_use]
+    pub fn local() -> Self {
+        Self("local".into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The id of a data key: 16 random bytes, written in the header of every value it sealed.
 ///
 /// It is an identifier and not a secret. Its text form is 32 lower-case hexadecimal digits.
@@ -140,6 +184,15 @@ impl Epoch {
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
+    }
+
+    /// The one after this; `None` after the last that a header can say.
+    #[must_use]
+    pub const fn next(self) -> Option<Self> {
+        match self.0.checked_add(1) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
     }
 }
 

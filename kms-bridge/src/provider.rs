@@ -10,14 +10,30 @@ use crate::{
     scope::{WrapContext, WrappedDek},
 };
 
-/// The 32 bytes of a data key, in the clear.
-pub struct DekBytes(Plain<[u8; 32]>);
+/// The 32 bytes of a data key, in the clear. They stay in one place of the heap, however often the value is
+/// moved, and are overwritten there when it is dropped.
+pub struct DekBytes(Box<Plain<[u8; 32]>>);
 
 impl DekBytes {
-    /// Takes the bytes of a key.
+    /// Has `fill` write the key where it stays.
+    ///
+    /// # Errors
+    /// Whatever `fill` gives.
+    pub fn filled<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
+        let mut bytes = Self(Box::new(Plain::new([0; 32])));
+        fill(bytes.0.expose_mut())?;
+        Ok(bytes)
+    }
+
+    /// Copies the bytes of a key; `None` when they are not 32. The caller overwrites its own.
     #[must_use]
-    pub const fn new(bytes: Plain<[u8; 32]>) -> Self {
-        Self(bytes)
+    pub fn copied(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.as_array::<32>()?;
+        Self::filled(|key| {
+            key.copy_from_slice(bytes);
+            Ok::<_, core::convert::Infallible>(())
+        })
+        .ok()
     }
 
     /// Reads the bytes. Only a provider that wraps them has a reason to.

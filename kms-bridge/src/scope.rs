@@ -4,7 +4,7 @@ use core::fmt;
 
 use vocab::{CollectionName, TenantId};
 
-use crate::names::{Epoch, KekName, KeyId, Purpose};
+use crate::names::{Epoch, KekName, KeyId, ProviderName, Purpose};
 
 /// What a data key may be used for: one tenant, one purpose and, for what lives in a vector store,
 /// one collection. Each scope has data keys of its own.
@@ -16,6 +16,48 @@ pub struct DekScope {
     pub purpose: Purpose,
     /// The collection, or `None` for a key of the whole tenant (pseudonyms, content).
     pub collection: Option<CollectionName>,
+}
+
+/// Whose KEK: a tenant's, or that of one collection which is to be shredded alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KekOwner {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The collection, or `None` for the tenant's own KEK.
+    pub collection: Option<CollectionName>,
+}
+
+impl KekOwner {
+    /// The owner of a tenant's own KEK.
+    #[must_use]
+    pub const fn tenant(tenant: TenantId) -> Self {
+        Self { tenant, collection: None }
+    }
+
+    /// Whether shredding this owner takes the other's keys: its own, and a tenant's those of all its
+    /// collections.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.tenant == other.tenant && (self.collection.is_none() || self.collection == other.collection)
+    }
+}
+
+impl fmt::Display for KekOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.collection {
+            None => write!(f, "tenant {}", self.tenant.as_str()),
+            Some(collection) => write!(f, "collection {} of tenant {}", collection.as_str(), self.tenant.as_str()),
+        }
+    }
+}
+
+/// A KEK by its name, and the key service that holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Kek {
+    /// Its name there.
+    pub name: KekName,
+    /// The key service.
+    pub provider: ProviderName,
 }
 
 /// The canonical bytes that bind a wrapped data key to its scope and epoch.
@@ -60,6 +102,8 @@ pub struct WrappedDek {
     pub epoch: Epoch,
     /// The KEK that wrapped it.
     pub kek: KekName,
+    /// The key service that holds that KEK.
+    pub provider: ProviderName,
     /// The wrapped key in the form of the provider, opaque to all others.
     pub wrapped: Vec<u8>,
 }
@@ -79,6 +123,7 @@ impl fmt::Debug for WrappedDek {
             .field("scope", &self.scope)
             .field("epoch", &self.epoch)
             .field("kek", &self.kek)
+            .field("provider", &self.provider)
             .field("wrapped", &format_args!("{} bytes", self.wrapped.len()))
             .finish()
     }

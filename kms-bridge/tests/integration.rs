@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use kms_bridge::{
-    CacheConfig, DekScope, Header, KeyBridge, KeyError, LocalKeyring, MemoryRegistry, OpenError, Purpose, SealContext,
-    Unlock, open, seal,
+    CacheConfig, DekScope, Header, KekPer, KeyBridge, KeyError, LocalKeyring, MemoryRegistry, OpenError, ProviderName,
+    Providers, Purpose, SealContext, Unlock, open, seal,
 };
 use ring::rand::SystemRandom;
 use tempfile::TempDir;
@@ -43,7 +43,8 @@ impl Place {
 fn bridge(home: &TempDir, registry: &Arc<MemoryRegistry>) -> KeyBridge {
     let unlock = Unlock::KeyFile(home.path().join("root.key"));
     let keyring = LocalKeyring::open(&home.path().join("keyring"), &unlock).unwrap();
-    KeyBridge::new(Arc::new(keyring), Arc::clone(registry) as _, CacheConfig::default())
+    let providers = Providers::single(ProviderName::local(), Arc::new(keyring));
+    KeyBridge::new(providers, Arc::clone(registry) as _, KekPer::Tenant, CacheConfig::default())
 }
 
 #[tokio::test]

@@ -18,7 +18,10 @@ impl From<&KeyError> for Failure {
             KeyError::KekLost => (StatusCode::SERVICE_UNAVAILABLE, "kek_lost"),
             KeyError::Shredded => (StatusCode::GONE, "tenant_shredded"),
             KeyError::Provider(ProviderError::Denied(_)) => (StatusCode::SERVICE_UNAVAILABLE, "kms_denied"),
+            KeyError::Provider(ProviderError::Disabled) => (StatusCode::SERVICE_UNAVAILABLE, "kek_disabled"),
             KeyError::Provider(_) => (StatusCode::SERVICE_UNAVAILABLE, "kms_unavailable"),
+            KeyError::NoProvider(_) => (StatusCode::SERVICE_UNAVAILABLE, "kms_not_configured"),
+            KeyError::NotLocked => (StatusCode::SERVICE_UNAVAILABLE, "no_locked_memory"),
             KeyError::Registry(_) => (StatusCode::SERVICE_UNAVAILABLE, "key_registry_unavailable"),
             KeyError::NoRandomness => (StatusCode::INTERNAL_SERVER_ERROR, "no_randomness"),
         };

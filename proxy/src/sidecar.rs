@@ -36,7 +36,7 @@ pub struct Parts {
     /// What they may do.
     pub policies: Policies,
     /// The keys of tenants.
-    pub keys: Arc<KeyBridge>,
+    pub keys: KeyBridge,
     /// Which collections there are, and how each is protected.
     pub collections: Arc<dyn Collections>,
     /// Where every call is recorded.
@@ -68,7 +68,7 @@ pub struct Sidecar {
     upstreams: HashMap<UpstreamName, Arc<Upstream>>,
     authenticator: Authenticator,
     policies: ArcSwap<Policies>,
-    keys: Arc<KeyBridge>,
+    keys: KeyBridge,
     vectors: Arc<VectorPlane>,
     ledger: Ledger,
     scanner: Scanner,
@@ -147,7 +147,9 @@ impl Sidecar {
         self.ledger.event(event).await.map(|_| ())
     }
 
-    pub(crate) const fn keys(&self) -> &Arc<KeyBridge> {
+    /// The keys of tenants.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyBridge {
         &self.keys
     }
 
@@ -155,7 +157,9 @@ impl Sidecar {
         &self.vectors
     }
 
-    pub(crate) const fn ledger(&self) -> &Ledger {
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
@@ -237,7 +241,7 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Running, StartError>
         upstreams,
         authenticator: parts.authenticator,
         policies: ArcSwap::from_pointee(parts.policies),
-        vectors: Arc::new(VectorPlane::new(Arc::clone(&parts.keys), parts.collections)),
+        vectors: Arc::new(VectorPlane::new(parts.keys.clone(), parts.collections)),
         keys: parts.keys,
         ledger: parts.ledger,
         scanner: Scanner::standard(),

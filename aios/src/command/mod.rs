@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 #[cfg(feature = "embedded-store")]
 pub(crate) mod embedded_store;
+pub(crate) mod keys;
 pub(crate) mod policy;
 pub(crate) mod proxy;
 pub(crate) mod tokens;

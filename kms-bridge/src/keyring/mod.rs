@@ -17,6 +17,7 @@ use ring::rand::SystemRandom;
 use vocab::Plain;
 
 use crate::{
+    locked::{DEEP, scrub_stack},
     names::KekName,
     provider::{DekBytes, Destruction, Finding, KekProvider, ProviderError, Severity},
     scope::{WrapContext, WrappedDek},
@@ -132,10 +133,12 @@ impl LocalKeyring {
             .map_err(|stopped| ProviderError::Unavailable(Arc::new(stopped)))?
     }
 
-    async fn read(&self, kek: &KekName) -> Result<Plain<[u8; 32]>, ProviderError> {
+    async fn read(&self, kek: &KekName) -> Result<DekBytes, ProviderError> {
         self.on_file(kek, |path, root, kek| {
             let sealed = files::read_private(path).map_err(of_kek_file)?;
-            sealing::open_kek(root, kek, &sealed).ok_or(ProviderError::Corrupt)
+            let kek = sealing::open_kek(root, kek, &sealed).ok_or(ProviderError::Corrupt);
+            scrub_stack::<DEEP>();
+            kek
         })
         .await
     }
@@ -170,6 +173,7 @@ impl KekProvider for LocalKeyring {
                 Err(error) => Err(error),
             };
             answers.push(answer);
+            scrub_stack::<DEEP>();
         }
         Ok(answers)
     }

@@ -32,7 +32,7 @@ pub(super) fn new_kek(root: &RootKey, kek: &KekName, rng: &dyn SecureRandom) -> 
 }
 
 /// The KEK in its file's bytes; `None` when they are damaged, of another KEK, or of another keyring.
-pub(super) fn open_kek(root: &RootKey, kek: &KekName, file: &[u8]) -> Option<Plain<[u8; 32]>> {
+pub(super) fn open_kek(root: &RootKey, kek: &KekName, file: &[u8]) -> Option<DekBytes> {
     let (magic, rest) = file.split_first_chunk::<8>()?;
     if magic != KEK_MAGIC {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn open_kek(root: &RootKey, kek: &KekName, file: &[u8]) -> Option<Pla
 /// Each wrap has a key of its own, derived from the KEK and a fresh salt, so that the number of
 /// wraps under one KEK needs no bound.
 pub(super) fn wrap_dek(
-    kek: &Plain<[u8; 32]>,
+    kek: &DekBytes,
     dek: &DekBytes,
     context: &WrapContext,
     rng: &dyn SecureRandom,
@@ -59,11 +59,7 @@ pub(super) fn wrap_dek(
 }
 
 /// The DEK in a wrapped form.
-pub(super) fn unwrap_dek(
-    kek: &Plain<[u8; 32]>,
-    wrapped: &[u8],
-    context: &WrapContext,
-) -> Result<DekBytes, ProviderError> {
+pub(super) fn unwrap_dek(kek: &DekBytes, wrapped: &[u8], context: &WrapContext) -> Result<DekBytes, ProviderError> {
     let parse = || {
         let ([version], rest) = wrapped.split_first_chunk::<1>()?;
         let (check, rest) = rest.split_first_chunk::<16>()?;
@@ -76,10 +72,10 @@ pub(super) fn unwrap_dek(
         return Err(ProviderError::ContextMismatch);
     }
     let parts: [&[u8]; 3] = [&[WRAP_VERSION], check, salt];
-    open(&wrap_key(kek, salt), &parts, context.as_bytes(), ciphertext).map(DekBytes::new).ok_or(ProviderError::Corrupt)
+    open(&wrap_key(kek, salt), &parts, context.as_bytes(), ciphertext).ok_or(ProviderError::Corrupt)
 }
 
-fn wrap_key(kek: &Plain<[u8; 32]>, salt: &[u8; 32]) -> Plain<[u8; 32]> {
+fn wrap_key(kek: &DekBytes, salt: &[u8; 32]) -> Plain<[u8; 32]> {
     kdf::expand(kdf::extract(salt, kek.expose()).expose(), WRAP_INFO)
 }
 
@@ -100,10 +96,10 @@ fn seal(key: &Plain<[u8; 32]>, head: &[&[u8]], context: &[u8], secret: &[u8; 32]
     Some(bytes)
 }
 
-fn open(key: &Plain<[u8; 32]>, head: &[&[u8]], context: &[u8], ciphertext: &[u8]) -> Option<Plain<[u8; 32]>> {
+fn open(key: &Plain<[u8; 32]>, head: &[&[u8]], context: &[u8], ciphertext: &[u8]) -> Option<DekBytes> {
     let aad = [&head.concat(), context].concat();
     let payload = Payload { msg: ciphertext, aad: &aad };
     let secret = Aes256Gcm::new(key.expose().into()).decrypt(&NONCE.into(), payload).ok()?;
     let secret = Plain::new(secret);
-    <[u8; 32]>::try_from(secret.expose().as_slice()).ok().map(Plain::new)
+    DekBytes::copied(secret.expose())
 }

@@ -70,7 +70,7 @@ fn phrase(text: &str) -> Unlock {
 }
 
 fn secret() -> DekBytes {
-    DekBytes::new(Plain::new([0xd7; 32]))
+    DekBytes::copied(&[0xd7; 32]).unwrap()
 }
 
 fn record(kek: &KekName) -> WrappedDek {
@@ -79,6 +79,7 @@ fn record(kek: &KekName) -> WrappedDek {
         scope: DekScope { tenant: TenantId::new("acme").unwrap(), purpose: Purpose::Payload, collection: None },
         epoch: Epoch::FIRST,
         kek: kek.clone(),
+        provider: crate::names::ProviderName::local(),
         wrapped: Vec::new(),
     }
 }

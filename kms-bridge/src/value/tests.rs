@@ -47,9 +47,10 @@ impl Place {
             scope: DekScope { tenant: self.tenant.clone(), purpose: self.purpose, collection: self.collection.clone() },
             epoch: Epoch::new(epoch).unwrap(),
             kek: KekName::new("k-aaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap(),
+            provider: crate::names::ProviderName::local(),
             wrapped: Vec::new(),
         };
-        Dek::new(&record, &DekBytes::new(Plain::new(secret)))
+        Dek::new(&record, &DekBytes::copied(&secret).unwrap())
     }
 }
 
@@ -180,9 +181,10 @@ fn each_moved_part_is_noticed() {
             scope: DekScope { tenant: home.tenant.clone(), purpose: home.purpose, collection: None },
             epoch: Epoch::FIRST,
             kek: KekName::new("k-aaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap(),
+            provider: crate::names::ProviderName::local(),
             wrapped: Vec::new(),
         },
-        &DekBytes::new(Plain::new([2; 32])),
+        &DekBytes::copied(&[2; 32]).unwrap(),
     );
     let sealed = seal(&dek, &home.context(), b"secret", &SystemRandom::new()).unwrap();
     let try_in = |change: fn(&mut Place)| {
@@ -253,7 +255,7 @@ fn debug_shows_no_key_and_no_plaintext() {
     let dek = home.dek([1; 16], 1, [0xd7; 32]);
     let sealed = seal(&dek, &home.context(), b"hunter2", &SystemRandom::new()).unwrap();
     let opened = open(&dek, &home.context(), sealed.as_bytes()).unwrap();
-    let shown = format!("{dek:?} {sealed:?} {opened:?} {:?}", DekBytes::new(Plain::new([0xd7; 32])));
+    let shown = format!("{dek:?} {sealed:?} {opened:?} {:?}", DekBytes::copied(&[0xd7; 32]).unwrap());
     assert!(!shown.contains("215") && !shown.contains("d7") && !shown.contains("hunter2"), "{shown}");
 }
 

@@ -4,6 +4,7 @@
 //! every fault with its key path. A faulty configuration never becomes a [`Config`].
 
 mod environment;
+mod keys;
 mod parsed;
 mod policy;
 mod raw;
@@ -12,9 +13,9 @@ mod strict;
 
 use std::path::Path;
 
+pub use keys::{KeyringUnlock, KeysConfig};
 pub use parsed::{
-    Config, Durability, KeyringUnlock, LedgerSettings, Limits, Listen, ListenTls, UpstreamConfig, UpstreamKind,
-    UpstreamUrl,
+    Config, Durability, LedgerSettings, Limits, Listen, ListenTls, UpstreamConfig, UpstreamKind, UpstreamUrl,
 };
 pub use policy::{CandidateConfig, PolicyConfig, PolicySource};
 pub use secret::{Secret, SecretError, SecretRef};

@@ -2,6 +2,7 @@
 
 use super::{
     ConfigDefect, SecretRef,
+    keys::{KeysConfig, keys},
     policy::{PolicyConfig, policy},
     raw,
 };
@@ -21,10 +22,8 @@ pub struct Config {
     pub ops: SocketAddr,
     /// Where policies come from.
     pub policy: PolicyConfig,
-    /// How the local keyring is unlocked.
-    pub keyring: KeyringUnlock,
-    /// How long an unwrapped data key may be used before it is fetched again.
-    pub key_cache_ttl: Duration,
+    /// Where keys are, and how long they stay in memory.
+    pub keys: KeysConfig,
     /// The ledger's durability and deadlines.
     pub ledger: LedgerSettings,
     /// Bounds on size, time and number.
@@ -53,15 +52,6 @@ pub struct ListenTls {
     pub certificate: PathBuf,
     /// PEM private key.
     pub key: PathBuf,
-}
-
-/// How the keyring's root key is had.
-#[derive(Debug, Clone)]
-pub enum KeyringUnlock {
-    /// A file of key bytes, mode 0600.
-    KeyFile(PathBuf),
-    /// A passphrase, stretched by Argon2id.
-    Passphrase(SecretRef),
 }
 
 /// What an acknowledged ledger record has survived.
@@ -190,6 +180,13 @@ impl Taker<'_> {
         Duration::from_millis(value.unwrap_or(default))
     }
 
+    pub(super) fn seconds(&mut self, key: &str, value: Option<u64>, default: Duration) -> Duration {
+        if value == Some(0) {
+            self.fault(key, "must be at least 1");
+        }
+        value.map_or(default, Duration::from_secs)
+    }
+
     fn size(&mut self, key: &str, value: Option<usize>, default: usize, least: usize) -> usize {
         if value.is_some_and(|v| v < least) {
             self.fault(key, format!("must be at least {least}"));
@@ -204,8 +201,7 @@ pub(super) fn parse(raw: raw::Raw, defects: &mut Vec<ConfigDefect>) -> Option<Co
     let listen = listen(&mut take, raw.listen);
     let ops = address(&mut take, "ops.address", raw.ops.address.as_ref(), "\"127.0.0.1:9464\"");
     let policy = policy(&mut take, raw.policy);
-    let keyring = keyring(&mut take, &raw.keyring);
-    let ttl = take.millis("keyring.cache_ttl_s", raw.keyring.cache_ttl_s, 300).saturating_mul(1000);
+    let keys = keys(&mut take, &raw.keys, &raw.keyring);
     let ledger = ledger(&mut take, &raw.ledger);
     let limits = limits(&mut take, &raw.limits);
     let upstreams = upstreams(&mut take, raw.upstream);
@@ -226,8 +222,7 @@ pub(super) fn parse(raw: raw::Raw, defects: &mut Vec<ConfigDefect>) -> Option<Co
         listen: listen?,
         ops: ops?,
         policy: policy?,
-        keyring: keyring?,
-        key_cache_ttl: ttl,
+        keys: keys?,
         ledger: ledger?,
         limits,
         issuers,
@@ -258,23 +253,6 @@ fn listen(take: &mut Taker<'_>, raw: raw::RawListen) -> Option<Listen> {
     let tenant = take.parsed("listen.tenant", raw.tenant.as_ref(), TenantId::new);
     let address = address(take, "listen.address", raw.address.as_ref(), "\"127.0.0.1:8080\"")?;
     Some(Listen { address, tls, tenant })
-}
-
-fn keyring(take: &mut Taker<'_>, raw: &raw::RawKeyring) -> Option<KeyringUnlock> {
-    match (&raw.key_file, &raw.passphrase) {
-        (Some(path), None) => Some(KeyringUnlock::KeyFile(PathBuf::from(path))),
-        (None, Some(text)) => {
-            take.parsed("keyring.passphrase", Some(text), SecretRef::parse).map(KeyringUnlock::Passphrase)
-        }
-        (None, None) => {
-            take.fault("keyring", "needs key_file = PATH or passphrase = \"env:NAME\"");
-            None
-        }
-        (Some(_), Some(_)) => {
-            take.fault("keyring", "takes key_file or passphrase, not both");
-            None
-        }
-    }
 }
 
 fn ledger(take: &mut Taker<'_>, raw: &raw::RawLedger) -> Option<LedgerSettings> {

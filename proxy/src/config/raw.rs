@@ -12,6 +12,7 @@ pub(super) struct Raw {
     pub(super) ops: RawOps,
     pub(super) policy: RawPolicy,
     pub(super) keyring: RawKeyring,
+    pub(super) keys: RawKeys,
     pub(super) ledger: RawLedger,
     pub(super) limits: RawLimits,
     pub(super) issuer: Vec<RawIssuer>,
@@ -60,7 +61,18 @@ pub(super) struct RawCandidate {
 pub(super) struct RawKeyring {
     pub(super) key_file: Option<String>,
     pub(super) passphrase: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawKeys {
+    pub(super) kek_per: Option<String>,
     pub(super) cache_ttl_s: Option<u64>,
+    pub(super) grace_s: Option<u64>,
+    pub(super) cache_mib: Option<usize>,
+    pub(super) tenant_cache_mib: Option<usize>,
+    pub(super) uses: Option<u64>,
+    pub(super) memory_lock: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -26,7 +26,7 @@ const RECORD_FIELD: &str = "record";
 
 /// Everything that vector calls share. One for each sidecar.
 pub(crate) struct VectorPlane {
-    pub(super) keys: Arc<KeyBridge>,
+    pub(super) keys: KeyBridge,
     pub(super) collections: Arc<dyn Collections>,
     pub(super) rng: SystemRandom,
     pub(super) locks: RecordLocks,
@@ -79,7 +79,7 @@ impl Place {
 }
 
 impl VectorPlane {
-    pub(crate) fn new(keys: Arc<KeyBridge>, collections: Arc<dyn Collections>) -> Self {
+    pub(crate) fn new(keys: KeyBridge, collections: Arc<dyn Collections>) -> Self {
         Self { keys, collections, rng: SystemRandom::new(), locks: RecordLocks::new(), derived: Derived::new() }
     }
 

@@ -82,8 +82,9 @@ async fn records_that_were_moved_or_changed_do_not_open() {
 #[tokio::test]
 async fn a_shredded_tenant_gets_nothing_from_a_new_sidecar() {
     let world = two_tenants().await;
-    world.registry.shred(&owner("acme").tenant);
-    world.plane.keys.evict_tenant(&owner("acme").tenant);
+    let acme = kms_bridge::KekOwner::tenant(owner("acme").tenant);
+    kms_bridge::KeyRegistry::fence(&*world.registry, &acme).await.unwrap();
+    world.plane.keys.evict(&acme);
     assert_eq!(world.code("POST", "/collections/docs/points", json!({"ids": [1]})).await, "tenant_shredded");
     let globex = owner("globex");
     let read = world.call_as(&globex, TERMS, ("POST", "/collections/docs/points"), &json!({"ids": [1]})).await;

@@ -42,7 +42,7 @@ impl KekProvider for NoService {
     }
 
     async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
-        Ok(deks.iter().map(|dek| Ok(DekBytes::new(vocab::Plain::new(dek.wrapped[..32].try_into().unwrap())))).collect())
+        Ok(deks.iter().map(|dek| Ok(DekBytes::copied(&dek.wrapped[..32]).unwrap())).collect())
     }
 
     async fn destroy(&self, _: &KekName) -> Result<Destruction, ProviderError> {
@@ -111,7 +111,8 @@ fn grant(owner: &Owner, call: &super::VectorCall, terms: &str) -> Grant {
 impl World {
     fn new() -> Self {
         let registry = Arc::new(MemoryRegistry::new());
-        let keys = Arc::new(KeyBridge::new(Arc::new(NoService), registry.clone(), CacheConfig::default()));
+        let providers = Providers::single(ProviderName::local(), Arc::new(NoService));
+        let keys = KeyBridge::new(providers, registry.clone(), KekPer::Tenant, CacheConfig::default());
         let plane = Arc::new(VectorPlane::new(keys, Arc::new(MemoryCollections::default())));
         Self { plane, registry, store: Store::default() }
     }

@@ -1,23 +1,31 @@
 //! The bridge between a key service that counts and fails on demand, and a registry in memory.
 
 use std::{
-    collections::HashMap,
-    num::NonZeroUsize,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    collections::{HashMap, HashSet},
+    num::{NonZeroU64, NonZeroUsize},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use vocab::CollectionName;
+use vocab::{CollectionName, Plain, TenantId, UpstreamName};
+
+mod life;
+mod memory;
+mod outage;
 
 use super::*;
 use crate::{
     memory_registry::MemoryRegistry,
-    names::Purpose,
-    provider::{Destruction, Finding},
+    names::{KekName, Purpose},
+    provider::{DekBytes, Destruction, Finding, KekProvider, KekVersion, KekVersions, ProviderError},
+    registry::Registration,
+    scope::{WrapContext, WrappedDek},
     value::{SealContext, open, seal},
 };
-use vocab::UpstreamName;
 
 /// A data key, and what it was wrapped for.
 struct Held {
@@ -31,8 +39,12 @@ struct Service {
     deks: Mutex<HashMap<Vec<u8>, Held>>,
     keks: Mutex<Vec<KekName>>,
     unwraps: AtomicUsize,
+    /// Data keys in each call.
+    batches: Mutex<Vec<usize>>,
     is_down: AtomicBool,
     answers_nothing: AtomicBool,
+    /// 0: one version under each name.
+    version: AtomicU32,
 }
 
 impl Service {
@@ -57,13 +69,15 @@ impl KekProvider for Service {
         self.check(kek)?;
         tokio::task::yield_now().await;
         let mut deks = self.deks.lock().unwrap();
-        let handle = deks.len().to_be_bytes().to_vec();
+        let version = self.version.load(Ordering::SeqCst);
+        let handle = [&version.to_be_bytes()[..], &deks.len().to_be_bytes()].concat();
         deks.insert(handle.clone(), Held { context: context.clone(), bytes: *dek.expose() });
         Ok(handle)
     }
 
     async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
         self.unwraps.fetch_add(1, Ordering::SeqCst);
+        self.batches.lock().unwrap().push(deks.len());
         tokio::task::yield_now().await;
         if self.answers_nothing.load(Ordering::SeqCst) {
             return Ok(Vec::new());
@@ -73,7 +87,7 @@ impl KekProvider for Service {
             self.check(&dek.kek)?;
             let held = known.get(&dek.wrapped).ok_or(ProviderError::Corrupt)?;
             let fits = held.context == dek.context();
-            if fits { Ok(DekBytes::new(Plain::new(held.bytes))) } else { Err(ProviderError::ContextMismatch) }
+            if fits { Ok(DekBytes::copied(&held.bytes).unwrap()) } else { Err(ProviderError::ContextMismatch) }
         };
         Ok(deks.iter().map(one).collect())
     }
@@ -82,6 +96,37 @@ impl KekProvider for Service {
         self.check(kek)?;
         self.keks.lock().unwrap().retain(|k| k != kek);
         Ok(Destruction::Done)
+    }
+
+    async fn versions(&self, kek: &KekName) -> Result<KekVersions, ProviderError> {
+        self.check(kek)?;
+        let newest = KekVersion(self.version.load(Ordering::SeqCst));
+        Ok(KekVersions { newest, oldest_usable: KekVersion(1) })
+    }
+
+    fn version_of(&self, wrapped: &[u8]) -> Option<KekVersion> {
+        let version = u32::from_be_bytes(*wrapped.first_chunk()?);
+        (version > 0).then_some(KekVersion(version))
+    }
+
+    async fn rotate(&self, kek: &KekName) -> Result<(), ProviderError> {
+        self.check(kek)?;
+        if self.version.load(Ordering::SeqCst) == 0 {
+            return Err(ProviderError::Unsupported);
+        }
+        self.version.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn rewrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<Vec<u8>, ProviderError>>, ProviderError> {
+        let mut wrapped = Vec::new();
+        for (dek, bytes) in deks.iter().zip(self.unwrap(deks).await?) {
+            wrapped.push(match bytes {
+                Ok(bytes) => self.wrap(&dek.kek, &bytes, &dek.context()).await,
+                Err(error) => Err(error),
+            });
+        }
+        Ok(wrapped)
     }
 
     async fn examine(&self) -> Vec<Finding> {
@@ -95,6 +140,21 @@ struct World {
     seconds: Arc<AtomicU64>,
 }
 
+/// 8 keys for 10 seconds, and 20 of grace.
+fn config() -> CacheConfig {
+    CacheConfig {
+        bytes: NonZeroUsize::new(8 * CacheConfig::KEY_BYTES).unwrap(),
+        tenant_bytes: NonZeroUsize::new(8 * CacheConfig::KEY_BYTES).unwrap(),
+        ttl: Duration::from_secs(10),
+        grace: Duration::from_secs(20),
+        ..CacheConfig::default()
+    }
+}
+
+fn tenant(name: &str) -> KekOwner {
+    KekOwner::tenant(TenantId::new(name).unwrap())
+}
+
 impl World {
     fn new() -> Self {
         Self { service: Arc::default(), registry: Arc::default(), seconds: Arc::default() }
@@ -102,14 +162,22 @@ impl World {
 
     /// A bridge of its own, as another process would have it: 8 keys for 10 seconds.
     fn bridge(&self) -> KeyBridge {
+        self.bridge_with(KekPer::Tenant, config())
+    }
+
+    fn bridge_with(&self, keks: KekPer, config: CacheConfig) -> KeyBridge {
         let seconds = Arc::clone(&self.seconds);
-        let config = CacheConfig { entries: NonZeroUsize::new(8).unwrap(), ttl: Duration::from_secs(10) };
         KeyBridge::with_clock(
-            Arc::clone(&self.service) as _,
+            self.providers(),
             Arc::clone(&self.registry) as _,
+            keks,
             config,
             Clock::from_fn(move || Duration::from_secs(seconds.load(Ordering::SeqCst))),
         )
+    }
+
+    fn providers(&self) -> Providers {
+        Providers::single(ProviderName::local(), Arc::clone(&self.service) as _)
     }
 
     fn pass(&self, seconds: u64) {
@@ -171,8 +239,8 @@ async fn scopes_have_different_keys_and_tenants_different_keks() {
     assert_eq!(records.len(), 4);
     for record in &records {
         let is_acme = record.scope.tenant.as_str() == "acme";
-        let acme = world.registry.tenant_kek(&scopes[0].tenant).await.unwrap().unwrap();
-        assert_eq!(record.kek == acme, is_acme);
+        let acme = world.registry.kek(&tenant("acme")).await.unwrap().unwrap();
+        assert_eq!(record.kek == acme.name, is_acme);
     }
 }
 
@@ -278,12 +346,11 @@ async fn a_destroyed_kek_is_noticed_when_the_time_is_over() {
     let bridge = world.bridge();
     bridge.sealing(&docs).await.unwrap();
     world.service.keks.lock().unwrap().clear();
-    world.pass(9);
+    world.pass(7);
     assert!(bridge.sealing(&docs).await.is_ok());
-    world.pass(1);
+    world.pass(3);
     assert!(matches!(bridge.sealing(&docs).await, Err(KeyError::KekLost)));
-    bridge.purge_expired();
-    assert_eq!(bridge.resident(), 0);
+    assert_eq!(bridge.resident(), 0, "a refused key does not stay in memory");
 }
 
 #[tokio::test]
@@ -310,8 +377,8 @@ async fn a_shredded_tenant_gets_no_key_and_no_new_one() {
     let docs = scope("acme", "docs");
     let bridge = world.bridge();
     let sealed = sealed_with(&bridge.sealing(&docs).await.unwrap());
-    world.registry.shred(&docs.tenant);
-    bridge.evict_tenant(&docs.tenant);
+    world.registry.fence(&tenant("acme")).await.unwrap();
+    bridge.evict(&tenant("acme"));
     let header = Header::parse(&sealed).unwrap();
     assert!(matches!(bridge.sealing(&docs).await, Err(KeyError::Shredded)));
     assert!(matches!(bridge.sealing(&scope("acme", "new")).await, Err(KeyError::Shredded)));
@@ -340,7 +407,7 @@ async fn a_new_epoch_is_sealed_with_and_the_old_one_still_opens() {
     let mut next = world.registry.wrapped_deks().remove(0);
     next.key_id = KeyId::from_bytes([9; 16]);
     next.epoch = Epoch::new(2).unwrap();
-    let bytes = DekBytes::new(Plain::new([9; 32]));
+    let bytes = DekBytes::copied(&[9; 32]).unwrap();
     next.wrapped = world.service.wrap(&next.kek, &bytes, &next.context()).await.unwrap();
     assert_eq!(world.registry.register(next).await.unwrap(), Registration::Stored);
 
