@@ -4,9 +4,13 @@ import os
 import pathlib
 import re
 
+import openai
 import pytest
 
-from harness.aios import command
+from harness.aios import Sidecar, command
+from harness.issuer import Issuer
+from harness.standin import StandIn
+from harness.topology import upstream_tables
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 EXPLAIN = ["policy", "explain", "old", "--tenant", "acme", "--as", "u:anna", "--group", "analysts", "--do", "model.chat"]
@@ -34,9 +38,28 @@ COMMANDS = {
 }
 
 
+# Calls of the recorded ledger: the group of the caller, the model, what is said.
+CALLS = [
+    *[("apps", "small", "hello")] * 2,
+    ("apps", "small", "my card is 4111 1111 1111 1111"),
+    ("apps", "large", "call me at +49 30 901820"),
+    ("apps", "slow", "think"),
+    ("interns", "small", "hello"),
+    ("interns", "large", "hello"),
+]
+
+
 def settled(text):
-    """Without what changes with every word of a document."""
-    return re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
+    """Without what changes with every word of a document, and with every run."""
+    text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
+    return re.sub(r"\b[0-9a-f]{32}(?= on )", "RECORD", text)
+
+
+def is_golden(name, said):
+    file = GOLDEN / f"{name}.txt"
+    if os.environ.get("AIOS_BLESS"):
+        file.write_text(said)
+    assert said == file.read_text()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -45,10 +68,42 @@ def test_output_is_golden(name):
     done = command(*argv, check=False, cwd=GOLDEN)
     said = settled(done.stdout + done.stderr)
     assert done.returncode == code, said
-    file = GOLDEN / f"{name}.txt"
-    if os.environ.get("AIOS_BLESS"):
-        file.write_text(said)
-    assert said == file.read_text()
+    is_golden(name, said)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """The ledger of a sidecar that decided `CALLS` by the policy in `recorded`, then ended."""
+    model = StandIn()
+    # The store is not there: these calls never reach it.
+    upstreams = upstream_tables(model.url, "http://127.0.0.1:9")
+    policy = {"directory": str(GOLDEN / "recorded")}
+    sidecar = Sidecar(tmp_path_factory.mktemp("recorded"), upstreams, [Issuer("EdDSA")], policy=policy).start()
+    try:
+        for group, name, text in CALLS:
+            token = sidecar.token("acme", groups=[group])
+            client = openai.OpenAI(base_url=sidecar.url + "/models/v1", api_key=token, max_retries=0)
+            try:
+                client.chat.completions.create(model=name, messages=[{"role": "user", "content": text}])
+            except openai.PermissionDeniedError as refused:
+                assert refused.body["aios_code"].startswith("policy_")
+    finally:
+        sidecar.stop()
+        model.stop()
+    return sidecar.ledger.directory
+
+
+def test_replay_output_is_golden(recorded):
+    for name, policy, code in (("replay", "candidate", 1), ("replay-same", "recorded", 0)):
+        done = command("policy", "replay", policy, "--ledger", recorded, check=False, cwd=GOLDEN)
+        said = settled(done.stdout + done.stderr)
+        assert done.returncode == code, said
+        is_golden(name, said)
+
+
+def test_bench_output_is_golden():
+    done = command("policy", "bench", "old", "--rounds", "20", cwd=GOLDEN)
+    is_golden("bench", re.sub(r"\b\d+\.\d\b", "TIME", done.stdout + done.stderr))
 
 
 def test_bundle_commands_say_what_they_did(tmp_path):

@@ -181,9 +181,7 @@ impl PolicySet {
         let near = view.near_misses();
         explanation.not_looked_at = near.not_looked_at;
         explanation.near_misses = near.misses;
-        if let Some(reason) = reason {
-            explanation.would_allow = near::remedies(reason, &explanation);
-        }
+        explanation.would_allow = near::remedies(&decision, &explanation);
         explanation
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Explanation, Failed, NearMiss, RuleAt, View, effect_word};
 use crate::action::Action;
-use crate::condition::Unmet;
-use crate::decision::ReasonCode;
+use crate::condition::{ConditionFault, Unmet};
+use crate::decision::{Decision, ReasonCode};
 use crate::document::Effect;
 use crate::engine::{ActionSet, Candidate};
 use crate::set::{Index, Rule};
@@ -141,14 +141,21 @@ fn apart(pattern: &str, path: &[&str]) -> usize {
 }
 
 /// What would let the call through, one line each.
-pub(super) fn remedies(reason: &ReasonCode, explanation: &Explanation) -> Vec<String> {
+pub(super) fn remedies(decision: &Decision, explanation: &Explanation) -> Vec<String> {
+    let Err(reason) = decision.verdict() else { return Vec::new() };
     match reason {
         ReasonCode::Forbidden { rule } => {
             vec![format!("an [[exception]] to rule {rule} for this caller, or a change of that rule")]
         }
-        ReasonCode::ConditionError { rule } => {
-            vec![format!("a condition of rule {rule} that tests with has(...) for a fact that calls may lack")]
-        }
+        ReasonCode::ConditionError { rule } => match decision.fault() {
+            Some(ConditionFault::MissingFact) => {
+                vec![format!("a condition of rule {rule} that tests with has(...) for a fact that calls may lack")]
+            }
+            Some(ConditionFault::Arithmetic) => {
+                vec![format!("a condition of rule {rule} that divides by no 0 and overflows nowhere")]
+            }
+            Some(ConditionFault::Other) | None => Vec::new(),
+        },
         ReasonCode::NotPermitted => {
             let allows = explanation.near_misses.iter().filter(|miss| miss.effect == effect_word(Effect::Allow));
             allows.filter(|miss| miss.distance <= 1).map(remedy).collect()

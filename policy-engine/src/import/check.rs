@@ -1,5 +1,6 @@
 //! The checks between the texts of a pair and casbin.
 
+use super::departure::{Departure, Fault, holds_dotted_text, is_section_key};
 use super::expr::{Expr, Path};
 use super::functions::function;
 use super::model::{Defined, ModelText};
@@ -72,8 +73,9 @@ impl Checker {
             rows: lines,
             links,
             matching,
+            departures: model.comments.iter().map(|line| Departure::model(*line, Fault::Comments)).collect(),
         };
-        self.matcher(&plan);
+        self.matcher(&mut plan);
         self.effects_of_lines(&plan);
         self.evaluated_columns(&mut plan);
         self.patterns(&plan);
@@ -81,9 +83,17 @@ impl Checker {
         self.role_depth(&plan);
         // Without a look at the policy, casbin decides once; casbin-rs would decide once a line.
         if !reads_policy(&plan.matcher) {
+            let eft = plan.column("eft");
+            if plan.rows.iter().any(|row| eft.and_then(|at| row.values.get(at)).is_some_and(|eft| eft != "allow")) {
+                plan.departures.push(Departure::model(plan.matcher_line, Fault::PolicyNotRead));
+            }
             plan.rows.clear();
         }
         plan.follow_domain_patterns();
+        if plan.matching.roles.is_some() && !plan.roles.is_empty() {
+            plan.departures.push(Departure::model(plan.matcher_line, Fault::RolePatterns));
+        }
+        plan.departures.sort_unstable();
         Some(plan)
     }
 
@@ -150,7 +160,10 @@ impl Checker {
         (lines, links)
     }
 
-    fn matcher(&mut self, plan: &Plan) {
+    fn matcher(&mut self, plan: &mut Plan) {
+        if holds_dotted_text(&plan.matcher) {
+            plan.departures.push(Departure::model(plan.matcher_line, Fault::DottedText));
+        }
         for (reason, detail) in faults(plan, &plan.matcher, Evaluation::Outer) {
             self.model(plan.matcher_line, reason, detail);
         }
@@ -188,9 +201,15 @@ impl Checker {
                         for pattern in bad_patterns(&expr, |_| None) {
                             self.policy(row.line, Reason::BadPattern, pattern);
                         }
+                        if holds_dotted_text(&expr) {
+                            plan.departures.push(Departure::policy(row.line, Fault::DottedText));
+                        }
                         *text = plan.for_casbin(&expr);
                     }
-                    Err(bad) => self.policy(row.line, bad.reason, bad.detail),
+                    Err(bad) => {
+                        let name = plan.columns.get(*column).map(String::as_str).unwrap_or_default();
+                        self.policy(row.line, bad.reason, format!("in {name}: {}", bad.detail));
+                    }
                 }
             }
         }
@@ -222,6 +241,10 @@ impl Checker {
                 Some(priority) => keyed.push((priority, row)),
                 None => self.policy(row.line, Reason::Priority, row.values.get(column).cloned().unwrap_or_default()),
             }
+        }
+        let late = keyed.iter().zip(keyed.iter().skip(1)).find(|((before, _), (priority, _))| priority < before);
+        if let Some((_, (_, row))) = late {
+            plan.departures.push(Departure::policy(row.line, Fault::Priorities));
         }
         keyed.sort_by_key(|(priority, _)| *priority);
         plan.rows = keyed.into_iter().map(|(_, row)| row).collect();
@@ -274,10 +297,7 @@ fn faults(plan: &Plan, expr: &Expr, place: Evaluation) -> Vec<(Reason, String)> 
                 _ => false,
             };
             // Casbin rewrites what looks like `r.` or `p.` anywhere.
-            let rewritten = |name: &String| {
-                name.strip_prefix(['r', 'p']).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
-            };
-            if !known || path.attributes.iter().any(rewritten) {
+            if !known || path.attributes.iter().any(|name| is_section_key(name)) {
                 found.push((Reason::UnknownName, format!("{}.{}", path.root, path.field)));
             }
         }

@@ -30,8 +30,8 @@ pub struct Vocabulary {
 pub struct Conversion {
     /// One document a tenant.
     pub documents: Vec<Document>,
-    /// What an author should know: what was kept though it surprises, and what was left out since it decides
-    /// nothing.
+    /// What an author should know: where casbin-rs would decide otherwise, what was kept though it surprises, and
+    /// what was left out since it decides nothing.
     pub notes: Vec<String>,
     /// How many requests were put to casbin and to the documents; all answers were equal.
     pub compared: usize,
@@ -46,7 +46,8 @@ impl Casbin {
     /// [`Refused`] with every line that cannot be converted, or with requests that would be decided differently.
     pub fn convert(&self, vocabulary: &Vocabulary) -> Result<Conversion, Refused> {
         let plan = self.plan();
-        let mut converter = Converter { plan, vocabulary, refusals: Vec::new(), notes: Vec::new() };
+        let notes = plan.departures.iter().map(ToString::to_string).collect();
+        let mut converter = Converter { plan, vocabulary, refusals: Vec::new(), notes };
         let shape = converter.shape();
         let lines = shape.as_ref().map(|shape| converter.lines(shape)).unwrap_or_default();
         let names = shape.as_ref().map(|shape| converter.names(shape, &lines)).unwrap_or_default();

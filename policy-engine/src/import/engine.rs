@@ -1,6 +1,7 @@
 //! Casbin, asked about an imported pair.
 
 use super::check::check;
+use super::departure::Departure;
 use super::functions::FUNCTIONS;
 use super::plan::{MATCHES_ROLE, Plan};
 use super::{CasbinText, KeyMatch, Matching, Part, Reason, Refusal, Refused};
@@ -73,6 +74,12 @@ impl Casbin {
             Ok(false) => Ok(Answer::Deny),
             Err(_) => Err(Undecided::Matcher),
         }
+    }
+
+    /// Where casbin-rs would answer some requests otherwise than [`Casbin::decide`] does, in the order of the texts.
+    #[must_use]
+    pub fn departures(&self) -> &[Departure] {
+        &self.plan.departures
     }
 
     pub(super) const fn plan(&self) -> &Plan {

@@ -3,10 +3,12 @@
 //! [`Casbin::load`] reads a model and a policy, refuses whatever casbin-rs would get wrong, evaluate without
 //! bound or panic on, and gives an evaluator: casbin decides, on a model that was understood first. What
 //! reaches casbin is written anew from the parsed matcher; pattern functions are total ones of our own.
+//! [`Casbin::departures`] names where casbin-rs would have answered otherwise.
 //! [`Casbin::convert`] turns the pair into policy documents that decide alike, or says line by line why not.
 
 mod check;
 mod convert;
+mod departure;
 mod engine;
 mod expr;
 mod functions;
@@ -19,6 +21,7 @@ mod verify;
 mod write;
 
 pub use convert::{Conversion, Vocabulary};
+pub use departure::{Departure, Fault};
 pub use engine::{Answer, Casbin, Undecided};
 
 use std::fmt;

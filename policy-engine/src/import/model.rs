@@ -16,6 +16,8 @@ pub(super) struct Defined {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ModelText {
     pub(super) definitions: BTreeMap<String, Defined>,
+    /// The lines whose comments casbin-rs would read otherwise.
+    pub(super) comments: Vec<usize>,
 }
 
 /// Each section with the letter of its keys. Constraints limit later changes of a policy; they decide nothing.
@@ -34,7 +36,7 @@ impl ModelText {
             let detail = format!("at most {MAX_BYTES} bytes");
             return Err(vec![Refusal::new(Part::Model, 0, Reason::TooLarge, detail)]);
         }
-        let mut model = Self::default();
+        let mut model = Self { comments: disputed_comments(text), ..Self::default() };
         let mut refusals = Vec::new();
         let mut section = None;
         for (line, content) in logical_lines(text) {
@@ -136,6 +138,15 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The lines of which casbin-rs would keep another part: it cuts at any `#`, and at `;` at the start only.
+fn disputed_comments(text: &str) -> Vec<usize> {
+    let is_disputed = |line: &str| {
+        !line.trim_start().starts_with(['#', ';'])
+            && line.find('#').unwrap_or(line.len()) != without_comment(line).len()
+    };
+    text.lines().zip(1..).filter(|(line, _)| is_disputed(line)).map(|(_, at)| at).collect()
+}
+
 enum Continues {
     Yes,
     No,
@@ -174,6 +185,12 @@ mod tests {
         assert_eq!(reasons(&broken), [(10, Reason::ModelSyntax)], "a comment ends what a backslash began");
         let text = format!("{GOOD}m = a \\\n  b \\\n\n");
         assert_eq!(ModelText::read(&text).unwrap().of("m").unwrap().text, "a b");
+    }
+
+    #[test]
+    fn comments_that_casbin_reads_otherwise_are_named() {
+        let text = format!("; c\n{GOOD}m = a # x ; y\nm2 = a ; x\n  # c ; \"#\nm3 = a == \"#\" # c\nm4 = a == \";\"\n");
+        assert_eq!(ModelText::read(&text).unwrap().comments, [10, 12]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A casbin pair that passed every check.
 
+use super::departure::{Departure, Fault};
 use super::expr::Expr;
 use super::rows::Row;
 use super::{KeyMatch, Matching};
@@ -21,6 +22,7 @@ pub(super) struct Plan {
     /// The role lines of all kinds.
     pub(super) links: Vec<Row>,
     pub(super) matching: Matching,
+    pub(super) departures: Vec<Departure>,
 }
 
 /// The function that says whether a name fits the pattern of a role by itself.
@@ -111,11 +113,10 @@ impl Plan {
     /// Go's casbin matches the domains of `g` lines by `keyMatch` where the matcher does so for those of `p`
     /// lines; casbin-rs does not, and would deny.
     pub(super) fn follow_domain_patterns(&mut self) {
-        if self.matching.domains.is_some()
-            || !self.links.iter().any(|l| l.values.get(2).is_some_and(|d| d.contains('*')))
-        {
+        let is_pattern = |link: &&Row| link.values.get(2).is_some_and(|domain| domain.contains('*'));
+        let (None, Some(first)) = (self.matching.domains, self.links.iter().find(is_pattern)) else {
             return;
-        }
+        };
         let mut by_pattern = None;
         let mut in_roles = Vec::new();
         self.matcher.walk(&mut |expr| {
@@ -131,6 +132,7 @@ impl Plan {
         });
         if by_pattern.is_some_and(|domain| in_roles.contains(&domain)) {
             self.matching.domains = Some(KeyMatch::KeyMatch);
+            self.departures.push(Departure::policy(first.line, Fault::DomainPatterns));
         }
     }
 }

@@ -169,6 +169,46 @@ pub(super) fn untested(expr: &IdedExpr) -> BTreeSet<String> {
     read.difference(&tested).cloned().collect()
 }
 
+/// Variables that hold bare names, and what stands before these in members and patterns.
+const PREFIXES: [(&str, &str); 4] = [
+    ("principal.id", "u:"),
+    ("principal.groups", "group:"),
+    ("resource.model", "model/"),
+    ("resource.collection", "vector/"),
+];
+
+/// Texts that a condition compares with such a variable, and that have its prefix: the variable, the text, and what
+/// is meant. Patterns have the upstream between prefix and name.
+pub(super) fn prefixed_names(expr: &IdedExpr) -> BTreeSet<(&'static str, String, String)> {
+    let mut found = BTreeSet::new();
+    let mut compared = |variable: &IdedExpr, with: &IdedExpr| {
+        let name = path(variable);
+        let Some((name, prefix)) = PREFIXES.into_iter().find(|(known, _)| name.as_deref() == Some(*known)) else {
+            return;
+        };
+        for text in texts(with) {
+            if let Some(rest) = text.strip_prefix(prefix) {
+                let bare =
+                    if prefix.ends_with('/') { rest.split_once('/').map_or(rest, |(_, name)| name) } else { rest };
+                let bare = bare.to_owned();
+                found.insert((name, text, bare));
+            }
+        }
+    };
+    walk(expr, &mut |expr| {
+        let Expr::Call(call) = &expr.expr else { return };
+        match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
+            (op::EQUALS | op::NOT_EQUALS | op::IN, None, [a, b]) => {
+                compared(a, b);
+                compared(b, a);
+            }
+            ("startsWith", Some(variable), [text]) => compared(variable, text),
+            _ => {}
+        }
+    });
+    found
+}
+
 /// The texts that a condition looks for among `labels`.
 pub(super) fn labels_in(expr: &IdedExpr) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

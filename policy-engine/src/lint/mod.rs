@@ -80,6 +80,8 @@ lints! {
     Unguarded = "unguarded", Warning;
     /// The condition compares the tenant with another tenant than that of its document.
     OtherTenant = "other-tenant", Error;
+    /// The condition compares a bare name with a text that is written as in members and patterns.
+    PrefixedName = "prefixed-name", Warning;
     /// The deny meets no rule that allows: there is nothing to forbid.
     IdleDeny = "idle-deny", Warning;
     /// Two rules allow the same call on terms that cannot all be kept: it is denied.

@@ -1,6 +1,6 @@
 //! Lints of single rules and of pairs.
 
-use super::fold::{Fold, Known, untested};
+use super::fold::{Fold, Known, prefixed_names, untested};
 use super::places::{covers, meet, sample};
 use super::{Lint, Linter};
 use crate::condition::Condition;
@@ -62,6 +62,10 @@ impl Linter<'_> {
         for other in known.other_tenants(expression) {
             let message = format!("the condition names the tenant {other}, and this document is about {}", self.id);
             self.about(Lint::OtherTenant, rule, message, "a document decides for its own tenant only");
+        }
+        for (name, text, bare) in prefixed_names(expression) {
+            let message = format!("{name} is compared with {text:?}, but holds the bare name");
+            self.about(Lint::PrefixedName, rule, message, format!("write {bare:?}"));
         }
     }
 

@@ -131,6 +131,11 @@ fn a_condition_without_an_answer_says_what_it_lacked() {
     assert_eq!(miss.failed.read, [("call.k", None)]);
     assert_eq!(miss.failed.fault.as_deref(), Some("it reads a fact that this call does not have"));
     assert_eq!(explanation.deciding.unwrap().rule, "k-search");
+    assert!(explanation.would_allow[0].contains("has(...)"), "{:?}", explanation.would_allow);
+    let set = compile(&POLICY.replace("call.k < 10", "10 / call.tokens < 5"));
+    let explanation = explain(&set, &call("acme", "victor", "vector.search", "vector/db/deeds"));
+    assert_eq!(explanation.near_misses[0].failed.fault.as_deref(), Some("its arithmetic failed"));
+    assert_eq!(explanation.would_allow, ["a condition of rule k-search that divides by no 0 and overflows nowhere"]);
 }
 
 #[test]

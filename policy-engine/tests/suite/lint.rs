@@ -166,6 +166,35 @@ fn facts_that_calls_may_lack() {
 }
 
 #[test]
+fn names_that_are_written_as_in_members_and_patterns() {
+    let with = |when: &str| {
+        let set = compile(&format!("{HEAD}{}", rule("r", &format!("{CHAT_ALL}\nwhen = '{when}'"))));
+        let found = set.lint(&surroundings()).into_iter().filter(|f| f.lint == Lint::PrefixedName);
+        found.map(|f| f.hint).collect::<Vec<_>>()
+    };
+    for (when, hint) in [
+        ("principal.id == \"u:alice\"", "write \"alice\""),
+        ("\"u:alice\" != principal.id", "write \"alice\""),
+        ("call.tokens < 3 || !(principal.id in [\"bob\", \"u:alice\"])", "write \"alice\""),
+        ("principal.id.startsWith(\"u:svc-\")", "write \"svc-\""),
+        ("\"group:interns\" in principal.groups", "write \"interns\""),
+        ("resource.model == \"model/u/org/m\"", "write \"org/m\""),
+        ("has(resource.collection) && resource.collection == \"vector/db/x\"", "write \"x\""),
+    ] {
+        assert_eq!(with(when), [hint], "{when}");
+    }
+    for bare in [
+        "principal.id == \"alice\"",
+        "\"interns\" in principal.groups",
+        "resource.model == \"org/m\"",
+        "\"u:alice\" in labels",
+        "principal.id == \"svc:u:x\"",
+    ] {
+        assert!(with(bare).is_empty(), "{bare}");
+    }
+}
+
+#[test]
 fn modes_weaker_than_their_class() {
     let rule_text = |then: &str| rule("r", &format!("allow = [\"vector.search\"]\non = \"vector/db/x\"\n{then}"));
     let collection =
@@ -298,6 +327,7 @@ fn ids_are_stable_and_read_back() {
         "always-true",
         "unguarded",
         "other-tenant",
+        "prefixed-name",
         "idle-deny",
         "terms-conflict",
         "terms-differ",

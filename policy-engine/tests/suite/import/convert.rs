@@ -93,6 +93,15 @@ fn what_cannot_be_converted_is_named() {
 }
 
 #[test]
+fn what_casbin_rs_would_decide_otherwise_is_noted() {
+    let line = "p, a, acme, vector/db/x, vector.read\n";
+    let notes = |matcher: &str| convert(&model(matcher, ALLOW), line, &vocabulary(&[], &[])).unwrap().notes;
+    assert!(notes(DOMAINS).is_empty());
+    let noted = notes(&format!("{DOMAINS} ; the usual one"));
+    assert_eq!(noted, ["model:10: comments: casbin-rs keeps what follows a ;, and cuts texts at a #"]);
+}
+
+#[test]
 fn a_mapping_that_would_change_decisions_is_refused() {
     // Two objects that mean one collection: whoever may read the one could read the other.
     let policy = "p, alice, acme, data1, vector.read\np, bob, acme, data2, vector.read\n";
