@@ -16,6 +16,7 @@
 //! [`KeyBridge`] reaches a [`KekProvider`] (here: [`LocalKeyring`]) and a [`KeyRegistry`] through
 //! traits. The byte formats are specified in `docs/formats-value.md`; `golden/` pins them.
 
+mod aws;
 mod bridge;
 mod dek;
 #[cfg(test)]
@@ -28,7 +29,12 @@ mod provider;
 mod registry;
 mod scope;
 mod value;
+mod wrapping;
 
+pub use aws::{
+    AssumedRole, AwsConfig, AwsCredentials, AwsEndpoint, AwsKeys, AwsKms, AwsRegion, AwsSetupError, BadAwsEnvironment,
+    BadAwsKeys, BadAwsText, ContainerUrl, DeletionWait, ExternalId, RoleArn, SessionName,
+};
 pub use bridge::{CacheConfig, Clock, KeyBridge, KeyError};
 pub use dek::Dek;
 pub use keyring::{KeyringError, LocalKeyring, Unlock};
