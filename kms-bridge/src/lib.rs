@@ -25,6 +25,8 @@ mod kdf;
 mod keyring;
 mod memory_registry;
 mod names;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod provider;
 mod registry;
 mod scope;
@@ -40,6 +42,8 @@ pub use dek::Dek;
 pub use keyring::{KeyringError, LocalKeyring, Unlock};
 pub use memory_registry::MemoryRegistry;
 pub use names::{BadKekName, BadPurpose, Epoch, KekName, KeyId, Purpose};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11, Pkcs11Config, Pkcs11SetupError};
 pub use provider::{DekBytes, Destruction, Finding, KekProvider, KekVersion, KekVersions, ProviderError, Severity};
 pub use registry::{KeyRegistry, Registration, RegistryError};
 pub use scope::{DekScope, WrapContext, WrappedDek};

@@ -1,9 +1,18 @@
 //! The crate as its users see it: keys on disk, values that come back, and what does not compile.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
 
 mod aws;
 mod contract;
 mod parts;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 
 use std::sync::Arc;
 
