@@ -42,7 +42,9 @@ impl Service {
         let alias = wire::alias(kek);
         match self.describe(&alias).await {
             Ok(_) => return Err(ProviderError::KekExists),
-            Err(error) if error.code() == Some("NotFoundException") => {}
+            // The look spares an unused key in the rare case; the alias is what decides. Where rights
+            // hang on the alias, AWS may refuse to describe one that is not there.
+            Err(error) if matches!(error.code(), Some("NotFoundException" | "AccessDeniedException")) => {}
             Err(error) => return Err(error.into()),
         }
         let description = format!("AIOS key-encryption key {kek}");

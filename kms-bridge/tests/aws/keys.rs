@@ -81,6 +81,9 @@ async fn a_half_done_destruction_and_creation_are_taken_up_again() {
     assert!(matches!(kms.create_kek(&kek).await, Err(ProviderError::Unavailable(_))));
     // A key is there, and nothing finds it by the name.
     kms.create_kek(&kek).await.unwrap();
+    // Who may not look may still make: the alias decides.
+    gate.fault("DescribeKey", Fault::Refuse("AccessDeniedException"), 1);
+    assert!(matches!(kms.create_kek(&kek).await, Err(ProviderError::KekExists)));
     // Another process was faster between our look and our alias.
     gate.fault("DescribeKey", Fault::Refuse("NotFoundException"), 1);
     assert!(matches!(kms.create_kek(&kek).await, Err(ProviderError::KekExists)));
