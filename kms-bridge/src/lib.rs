@@ -16,6 +16,7 @@
 //! [`KeyBridge`] reaches a [`KekProvider`] (here: [`LocalKeyring`]) and a [`KeyRegistry`] through
 //! traits. The byte formats are specified in `docs/formats-value.md`; `golden/` pins them.
 
+mod aws;
 mod bridge;
 mod dek;
 #[cfg(test)]
@@ -26,12 +27,19 @@ mod keyring;
 mod locked;
 mod memory_registry;
 mod names;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod provider;
 mod providers;
 mod registry;
 mod scope;
 mod value;
+mod wrapping;
 
+pub use aws::{
+    AssumedRole, AwsConfig, AwsCredentials, AwsEndpoint, AwsKeys, AwsKms, AwsRegion, AwsSetupError, BadAwsEnvironment,
+    BadAwsKeys, BadAwsText, ContainerUrl, DeletionWait, ExternalId, RoleArn, SessionName,
+};
 pub use bridge::{
     CacheConfig, Clock, Destroyed, Evidence, FenceWatch, KekPer, KekRotation, KeyBridge, KeyError, MemoryLock,
     Rewrapped, RotateError, ShredError, ShredStep, Shredder,
@@ -41,6 +49,8 @@ pub use guard::{GuardConfig, GuardHealth, Guarded};
 pub use keyring::{KeyringError, LocalKeyring, Unlock};
 pub use memory_registry::MemoryRegistry;
 pub use names::{BadKekName, BadProviderName, BadPurpose, Epoch, KekName, KeyId, ProviderName, Purpose};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11, Pkcs11Config, Pkcs11SetupError};
 pub use provider::{DekBytes, Destruction, Finding, KekProvider, KekVersion, KekVersions, ProviderError, Severity};
 pub use providers::{NoSuchProvider, Providers};
 pub use registry::{

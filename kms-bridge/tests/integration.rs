@@ -1,5 +1,18 @@
 //! The crate as its users see it: keys on disk, values that come back, and what does not compile.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod aws;
+mod contract;
+mod parts;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 
 use std::sync::Arc;
 
@@ -80,6 +93,14 @@ async fn deleting_the_file_of_a_kek_destroys_what_it_wrapped() {
     let after = bridge(&home, &registry);
     assert!(matches!(after.sealing(&acme.scope).await, Err(KeyError::KekLost)));
     assert!(after.sealing(&Place::of("rival").scope).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_local_keyring_keeps_the_contract() {
+    let home = TempDir::new().unwrap();
+    let unlock = Unlock::KeyFile(home.path().join("root.key"));
+    let keyring = LocalKeyring::open(&home.path().join("keyring"), &unlock).unwrap();
+    contract::holds(&keyring).await;
 }
 
 #[test]

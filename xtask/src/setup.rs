@@ -1,4 +1,4 @@
-//! What the tests need beside Rust: Debian packages where root, and two Python environments below the build
+//! What the tests need beside Rust: Debian packages where root, and three Python environments below the build
 //! directory. Only packages of registries are installed; each stamp file holds what it was made from, so that a second
 //! run does nothing and a changed pin does the work again.
 
@@ -12,13 +12,17 @@ use std::{
     process::Command,
 };
 
-/// A fast installer for the two environments; itself a package of the Python registry.
+/// A fast installer for the environments; itself a package of the Python registry.
 const UV: &str = "uv==0.13.9";
 
+/// The PKCS#11 module of SoftHSM, which stands in for a hardware security module.
+const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
 /// Debian packages, each with the file that says that it is there.
-const PACKAGES: [(&str, &str); 3] = [
+const PACKAGES: [(&str, &str); 4] = [
     ("nginx-light", "/usr/sbin/nginx"),
     ("golang-go", "/usr/bin/go"),
+    ("softhsm2", SOFTHSM),
     ("golang-golang-x-mod-dev", "/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go"),
 ];
 
@@ -31,12 +35,14 @@ pub(crate) enum Models {
     LeftOut,
 }
 
-/// The interpreters of the two environments.
+/// The interpreters of the environments, and a server in one.
 pub(crate) struct Pythons {
     /// The official clients and pytest.
     pub(crate) clients: PathBuf,
     /// The real models.
     pub(crate) models: Option<PathBuf>,
+    /// The stand-in for AWS.
+    pub(crate) moto_server: PathBuf,
 }
 
 /// Installs what is not there yet.
@@ -50,6 +56,8 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> R
     let tests = workspace.root().join("tests");
     let clients = venvs.join("clients");
     environment(workspace, steps, &uv, &clients, &tests.join("clients/requirements.txt"))?;
+    let moto = venvs.join("moto");
+    environment(workspace, steps, &uv, &moto, &tests.join("kms/requirements.txt"))?;
     let real = venvs.join("models");
     if models == Models::Wanted {
         environment(workspace, steps, &uv, &real, &tests.join("models/requirements.txt"))?;
@@ -57,6 +65,7 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> R
     Ok(Pythons {
         clients: clients.join("bin/python"),
         models: (models == Models::Wanted).then(|| real.join("bin/python")),
+        moto_server: moto.join("bin/moto_server"),
     })
 }
 
@@ -98,6 +107,11 @@ pub(crate) fn debian(workspace: &Workspace, steps: &mut Steps) -> Result<(), Fai
 /// Whether Go and its transparency-log packages are there: an independent verifier of our ledgers.
 pub(crate) fn go_is_there() -> bool {
     PACKAGES.iter().filter(|(package, _)| package.starts_with("golang")).all(|(_, file)| Path::new(file).exists())
+}
+
+/// The PKCS#11 module of SoftHSM, where it is installed.
+pub(crate) fn softhsm() -> Option<&'static str> {
+    Path::new(SOFTHSM).exists().then_some(SOFTHSM)
 }
 
 fn is_root() -> bool {

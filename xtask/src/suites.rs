@@ -30,7 +30,7 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Res
     let pythons = setup::run(workspace, steps, models)?;
     if !args.only_python {
         steps.run("build", &mut workspace.cargo(&BUILD))?;
-        rust(workspace, steps)?;
+        rust(workspace, steps, &pythons)?;
     }
     let suites: &[&str] = if args.quick {
         &["tests/clients", "tests/attacks", "tests/chaos"]
@@ -52,7 +52,7 @@ pub(crate) fn chaos(workspace: &Workspace, steps: &mut Steps) -> Result<(), Fail
     steps.run("chaos suite", &mut pytest(workspace, &pythons, &["tests/chaos"]))
 }
 
-fn rust(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
+fn rust(workspace: &Workspace, steps: &mut Steps, pythons: &Pythons) -> Result<(), Failed> {
     let mut tests = if on_path("cargo-nextest").is_some() {
         workspace.cargo(&["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
     } else {
@@ -60,6 +60,10 @@ fn rust(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
     };
     if setup::go_is_there() {
         tests.env("AIOS_TEST_GO", "1");
+    }
+    tests.env("AIOS_TEST_MOTO", &pythons.moto_server);
+    if let Some(module) = setup::softhsm() {
+        tests.env("AIOS_TEST_SOFTHSM", module);
     }
     steps.run("Rust tests", &mut tests)?;
     steps.run("doc tests", &mut workspace.cargo(&["test", "--release", "--workspace", "--doc", "--quiet"]))

@@ -19,8 +19,8 @@ use crate::{failure::Failure, wire::qdrant};
 use bytes::Bytes;
 use http::Method;
 use kms_bridge::{
-    CacheConfig, DekBytes, Destruction, Finding, KekName, KekProvider, KeyBridge, MemoryRegistry, ProviderError,
-    WrapContext, WrappedDek,
+    CacheConfig, DekBytes, Destruction, Finding, KekName, KekPer, KekProvider, KeyBridge, MemoryRegistry,
+    ProviderError, ProviderName, Providers, WrapContext, WrappedDek,
 };
 use policy_engine::{Document, Facts, Governed, Grant, PolicySet, Query, Resource};
 use serde_json::{Value, json};
