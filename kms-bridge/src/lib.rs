@@ -28,6 +28,7 @@ mod provider;
 mod registry;
 mod scope;
 mod value;
+mod vault;
 
 pub use bridge::{CacheConfig, Clock, KeyBridge, KeyError};
 pub use dek::Dek;
@@ -39,4 +40,8 @@ pub use registry::{KeyRegistry, Registration, RegistryError};
 pub use scope::{DekScope, WrapContext, WrappedDek};
 pub use value::{
     FormatError, HEADER_LEN, Header, OVERHEAD, OpenError, SealContext, SealError, Sealed, Value, open, seal,
+};
+pub use vault::{
+    BadPart, BadVaultConfig, ClientIdentity, Credential, Mount, Namespace, RoleName, Timeouts, Trust, VaultAccess,
+    VaultAddress, VaultAuth, VaultConfig, VaultFault, VaultTransit,
 };
