@@ -42,6 +42,6 @@ pub use value::{
     FormatError, HEADER_LEN, Header, OVERHEAD, OpenError, SealContext, SealError, Sealed, Value, open, seal,
 };
 pub use vault::{
-    BadPart, BadVaultConfig, ClientIdentity, Credential, Mount, Namespace, RoleName, Timeouts, Trust, VaultAccess,
-    VaultAddress, VaultAuth, VaultConfig, VaultFault, VaultTransit,
+    BadPart, BadVaultConfig, BadVaultRef, ClientIdentity, Credential, KvError, KvTimes, Mount, Namespace, RoleName,
+    Timeouts, Trust, VaultAccess, VaultAddress, VaultAuth, VaultConfig, VaultFault, VaultKv, VaultRef, VaultTransit,
 };

@@ -1,5 +1,8 @@
 //! The crate as its users see it: keys on disk, values that come back, and what does not compile.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+mod vault;
 
 use std::sync::Arc;
 

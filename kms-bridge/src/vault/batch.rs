@@ -13,8 +13,9 @@ use crate::{
     scope::{WrapContext, WrappedDek},
 };
 
-/// The most data keys in one call.
-pub(super) const BATCH: usize = 250;
+/// The most data keys in one call. OpenBao refuses a request with more than 1,000 JSON strings, and an
+/// item has four.
+pub(super) const BATCH: usize = 200;
 
 /// A key type that exists and does not encrypt, sent with every `encrypt`.
 ///

@@ -67,10 +67,6 @@ impl Life {
         self.ttl.map(|ttl| self.since.saturating_add(two_thirds(ttl)).saturating_sub(now))
     }
 
-    /// How long it still holds at `now`; `None` when it does not end.
-    pub(super) fn left(&self, now: Duration) -> Option<Duration> {
-        self.ttl.map(|ttl| self.since.saturating_add(ttl).saturating_sub(now))
-    }
 
     /// Since when it holds.
     pub(super) const fn since(&self) -> Duration {
@@ -98,7 +94,6 @@ mod tests {
         }
         assert_eq!(life.due(s(155)), Due::Ended);
         assert_eq!(life.wait(s(110)), Some(s(30)));
-        assert_eq!(life.left(s(110)), Some(s(50)));
     }
 
     #[test]
@@ -112,7 +107,7 @@ mod tests {
     #[test]
     fn what_does_not_end_is_never_due() {
         let life = Life::granted(s(0), None, false);
-        assert_eq!((life.due(s(1 << 40)), life.wait(s(1)), life.left(s(1))), (Due::Nothing, None, None));
+        assert_eq!((life.due(s(1 << 40)), life.wait(s(1))), (Due::Nothing, None));
     }
 
     #[test]

@@ -9,22 +9,22 @@ mod batch;
 mod config;
 mod examine;
 mod fault;
-// mod kv;
+mod kv;
 mod life;
 mod parts;
 mod session;
-// #[cfg(test)]
-// mod tests;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod transit;
 mod transport;
-// mod vault_ref;
+mod vault_ref;
 
 pub use access::VaultAccess;
 pub use auth::{Credential, VaultAuth};
 pub use config::{BadVaultConfig, ClientIdentity, Timeouts, Trust, VaultConfig};
 pub use fault::VaultFault;
-// pub use kv::{KvError, KvTimes, VaultKv};
+pub use kv::{KvError, KvTimes, VaultKv};
 pub use parts::{BadPart, Mount, Namespace, RoleName, VaultAddress};
 pub use transit::VaultTransit;
-// pub use vault_ref::{BadVaultRef, VaultRef};
+pub use vault_ref::{BadVaultRef, VaultRef};
