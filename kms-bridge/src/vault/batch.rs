@@ -82,11 +82,8 @@ pub(super) fn batch_body(items: &[(String, WrapContext)]) -> Result<Zeroizing<Ve
     let item = |(ciphertext, context): &'_ (String, WrapContext)| (ciphertext.len(), BASE64.encode(context.as_bytes()));
     let contexts: Vec<(usize, String)> = items.iter().map(item).collect();
     let size = contexts.iter().map(|(ciphertext, context)| 64 + ciphertext + context.len()).sum();
-    let batch_input = items
-        .iter()
-        .zip(contexts)
-        .map(|((ciphertext, _), (_, context))| Item { ciphertext, context })
-        .collect();
+    let batch_input =
+        items.iter().zip(contexts).map(|((ciphertext, _), (_, context))| Item { ciphertext, context }).collect();
     json(&Batch { batch_input }, size)
 }
 

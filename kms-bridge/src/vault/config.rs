@@ -56,7 +56,8 @@ pub struct ClientIdentity {
 pub struct Timeouts {
     /// For a connection with its TLS handshake.
     pub connect: Duration,
-    /// For one operation of a provider as a whole, with a login where it needs one.
+    /// For one operation of a provider as a whole, with a login where it needs one; of a large batch
+    /// for each of its calls.
     pub operation: Duration,
 }
 

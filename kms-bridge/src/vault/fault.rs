@@ -107,9 +107,9 @@ impl VaultFault {
             // OpenBao: a key can be set aside and brought back by its operators.
             _ if self.says("soft-deleted") => ProviderError::Disabled,
             Self::Answered { status: 429, .. } => ProviderError::Throttled { after: None },
-            Self::Answered { status: 400..=428 | 430..=471, .. } | Self::BadCredential | Self::CredentialFile { .. } => {
-                ProviderError::Denied(Arc::new(self))
-            }
+            Self::Answered { status: 400..=428 | 430..=471, .. }
+            | Self::BadCredential
+            | Self::CredentialFile { .. } => ProviderError::Denied(Arc::new(self)),
             Self::Garbled => ProviderError::BadAnswer,
             Self::LoginFailed(fault) => match (**fault).clone().into_provider() {
                 ProviderError::Throttled { after } => ProviderError::Throttled { after },

@@ -136,7 +136,7 @@ impl VaultKv {
     }
 
     /// Reads and renews what is due, of all paths that were read before. Failures are kept for
-    /// [`VaultKv::read`]. Call it about every second third of the shortest lease.
+    /// [`VaultKv::read`]. Call it every few seconds: while nothing is due, it does nothing.
     pub async fn tick(&self) {
         let slots: Vec<_> = {
             let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
@@ -301,7 +301,12 @@ async fn read(session: &Session, path: &str, engine: &Engine, now: Duration) -> 
             let answer = session.read(&format!("{mount}/data/{below}")).await?;
             // A deleted version is answered as 404 with metadata, and no errors.
             let inner = answer.success()?.parse::<Leased<Data<Option<BTreeMap<String, Field>>>>>()?;
-            Leased { lease_id: String::new(), lease_duration: 0, renewable: false, data: inner.data.and_then(|d| d.data) }
+            Leased {
+                lease_id: String::new(),
+                lease_duration: 0,
+                renewable: false,
+                data: inner.data.and_then(|d| d.data),
+            }
         }
         Engine::Other => session.read(path).await?.success()?.parse::<Leased<BTreeMap<String, Field>>>()?,
     };

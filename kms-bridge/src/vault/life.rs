@@ -67,7 +67,6 @@ impl Life {
         self.ttl.map(|ttl| self.since.saturating_add(two_thirds(ttl)).saturating_sub(now))
     }
 
-
     /// Since when it holds.
     pub(super) const fn since(&self) -> Duration {
         self.since

@@ -8,10 +8,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use super::config::{BadVaultConfig, ClientIdentity, Trust};
 
 /// The TLS settings of a client. The provider of cryptography is given here and not process-wide.
-pub(super) fn client_config(
-    trust: &Trust,
-    identity: Option<&ClientIdentity>,
-) -> Result<ClientConfig, BadVaultConfig> {
+pub(super) fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<ClientConfig, BadVaultConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| BadVaultConfig::Ca)?

@@ -70,7 +70,7 @@ impl VaultTransit {
         &self,
         deks: &[WrappedDek],
         operation: &'static str,
-        outcomes: fn(&Answer, usize) -> Result<Vec<Result<T, ProviderError>>, VaultFault>,
+        outcomes: Outcomes<T>,
     ) -> Result<Vec<Result<T, ProviderError>>, ProviderError> {
         let mut answers: Vec<Option<Result<T, ProviderError>>> = Vec::with_capacity(deks.len());
         let mut groups: BTreeMap<&KekName, Vec<usize>> = BTreeMap::new();
@@ -100,8 +100,8 @@ impl VaultTransit {
         Ok(answers.into_iter().map(|answer| answer.unwrap_or(Err(ProviderError::BadAnswer))).collect())
     }
 
-    /// Makes the calls, a few at once, and puts what they give in its places. When no call succeeds
-    /// in reaching keys, the batch fails as a whole.
+    /// Makes the calls, a few at once, and puts what they give in its places. After an outage no
+    /// further one is made. When no call has reached its KEK, the batch fails as a whole.
     async fn send<T: Send + 'static>(
         &self,
         mut waiting: Vec<(Vec<usize>, Call<T>)>,
@@ -133,6 +133,10 @@ impl VaultTransit {
                         ProviderError::UnknownKek | ProviderError::Disabled => reached = true,
                         _ => failed = Some(error.clone()),
                     }
+                    if error.is_outage() {
+                        let unsent = waiting.drain(..).flat_map(|(places, _)| places);
+                        put(answers, unsent.map(|place| (place, Err(error.clone()))));
+                    }
                     put(answers, places.into_iter().map(|place| (place, Err(error.clone()))));
                 }
             }
@@ -152,11 +156,14 @@ fn put<T>(answers: &mut [Option<T>], results: impl Iterator<Item = (usize, T)>) 
     }
 }
 
+/// Reads the results of a call with so many items.
+type Outcomes<T> = fn(&Answer, usize) -> Result<Vec<Result<T, ProviderError>>, VaultFault>;
+
 /// One call of a batch.
 struct Call<T> {
     path: String,
     items: Vec<(String, WrapContext)>,
-    outcomes: fn(&Answer, usize) -> Result<Vec<Result<T, ProviderError>>, VaultFault>,
+    outcomes: Outcomes<T>,
 }
 
 impl<T> Call<T> {
@@ -181,7 +188,8 @@ async fn read_key(session: &Session, mount: &Mount, kek: &KekName) -> Result<Rea
 /// Two calls at the same moment can both take the name for theirs; names are 128 random bits, so
 /// that only one caller ever has it.
 async fn create(session: &Session, mount: &Mount, kek: &KekName) -> Result<bool, VaultFault> {
-    match read_key(session, mount, kek).await {
+    // Not by `vaultrs`, which logs a missing key as an error; here it is what we hope for.
+    match session.read(&format!("{mount}/keys/{kek}")).await?.success() {
         Ok(_) => return Ok(false),
         Err(VaultFault::Answered { status: 404, says }) if says.is_empty() => {}
         Err(fault) => return Err(fault),

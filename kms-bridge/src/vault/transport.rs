@@ -1,5 +1,7 @@
 //! The HTTP client: no redirects, no proxies of the environment, bounded answers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use reqwest::{Client, Method, Url, header::HeaderValue, redirect};
 use rustify::clients::reqwest::Client as RustifyClient;
@@ -19,6 +21,9 @@ use super::{
 
 /// The most bytes of an answer that are read.
 const ANSWER_LIMIT: usize = 4 << 20;
+
+/// How long a connection is kept without calls.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Connections to one server.
 pub(super) struct Transport {
@@ -46,6 +51,8 @@ impl Transport {
             .no_proxy()
             .connect_timeout(connect)
             .timeout(operation)
+            // Less than what load balancers allow, which close without a word.
+            .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             .build()
             .map_err(BadVaultConfig::Client)?;

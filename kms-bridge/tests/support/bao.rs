@@ -113,7 +113,7 @@ impl Bao {
         std::fs::write(at("tls.key"), key).unwrap();
         std::fs::create_dir(at("raft")).unwrap();
         let config = format!(
-            r#"storage "raft" {{ path = "{raft}" node_id = "one" }}
+            r#"storage "raft" {{ path = "{raft}" node_id = "one" performance_multiplier = 1 }}
 listener "tcp" {{ address = "127.0.0.1:{port}" cluster_address = "127.0.0.1:{cluster}" tls_cert_file = "{cert}" tls_key_file = "{key}" }}
 api_addr = "https://localhost:{port}"
 cluster_addr = "https://127.0.0.1:{cluster}"

@@ -22,10 +22,7 @@ pub(crate) fn start(answer: impl Fn(&Call) -> (u16, String) + Send + Sync + 'sta
     start_with(answer, None)
 }
 
-fn start_with(
-    answer: impl Fn(&Call) -> (u16, String) + Send + Sync + 'static,
-    location: Option<String>,
-) -> SocketAddr {
+fn start_with(answer: impl Fn(&Call) -> (u16, String) + Send + Sync + 'static, location: Option<String>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let answer: Answer = Arc::new(answer);

@@ -141,7 +141,8 @@ async fn by_jwt() {
         "role_type": "jwt", "bound_audiences": ["vault"], "user_claim": "sub", "token_policies": ["maker"],
     });
     bao.post("auth/jwt/role/proxy", settings).await;
-    let claims = |audience: &str| json!({"sub": "proxy", "aud": audience, "iat": 1_700_000_000, "exp": 4_000_000_000_u32});
+    let claims =
+        |audience: &str| json!({"sub": "proxy", "aud": audience, "iat": 1_700_000_000, "exp": 4_000_000_000_u32});
     let login = |token: &str, named: Option<&str>| {
         bao.config(VaultAuth::Jwt { mount: mount("jwt"), role: named.map(role), token: value(token) })
     };
@@ -176,6 +177,7 @@ async fn by_kubernetes_with_a_token_that_is_read_again() {
     bao.post("sys/auth/kubernetes", json!({"type": "kubernetes"})).await;
     let settings = json!({
         "kubernetes_host": format!("http://{cluster}"), "disable_local_ca_jwt": true, "token_reviewer_jwt": old,
+        "kubernetes_ca_cert": Authority::new().pem,
     });
     bao.post("auth/kubernetes/config", settings).await;
     let settings = json!({

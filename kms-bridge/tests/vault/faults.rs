@@ -73,7 +73,7 @@ async fn sealed_then_unsealed_then_killed() {
     assert!(provider.unwrap(&deks).await.unwrap()[0].is_ok());
 
     bao.kill();
-    is_out(&provider, &kek, &deks, "refused").await;
+    is_out(&provider, &kek, &deks, "could not be reached").await;
     let found = provider.examine().await;
     assert!(found.len() == 1 && found[0].text.contains("refused"), "{found:?}");
 }
@@ -243,10 +243,12 @@ async fn no_secret_is_in_the_finest_logs() {
         ("the secret id", secret.as_str()),
         ("the password", "canary-password"),
         ("the data key", &STANDARD.encode(dek)),
-        ("a token", "hvs."),
-        ("a token", "\"s."),
     ] {
         let at = logs.find(canary).map(|at| logs[at.saturating_sub(200)..at].to_owned());
         assert!(at.is_none(), "{what} is in the logs behind: {at:?}");
     }
+    // Tokens of OpenBao are `s.` and at least 24 letters and digits.
+    let is_token = |rest: &str| rest.len() >= 24 && rest.bytes().take(24).all(|c| c.is_ascii_alphanumeric());
+    let token = logs.match_indices("s.").find(|(at, _)| is_token(&logs[at + 2..]));
+    assert!(token.is_none(), "a token is in the logs");
 }

@@ -9,13 +9,12 @@ use crate::support::{
     context, contract, dek_bytes, fresh_dek, fresh_kek, registered,
 };
 
-/// What the data path and the life of KEKs need, as docs/keys.md gives it.
-pub(crate) const DATA_PATH: &str = r#"
-path "transit/encrypt/*" { capabilities = ["update"] }
-path "transit/decrypt/*" { capabilities = ["update"] }
-path "transit/rewrap/*" { capabilities = ["update"] }
-path "transit/keys/*" { capabilities = ["read"] }
-"#;
+/// The policies of docs/keys.md: the data path, onboarding, shredding.
+fn documented() -> [&'static str; 3] {
+    let blocks = include_str!("../../../docs/keys.md").split("```hcl\n").skip(1);
+    let policies: Vec<&str> = blocks.map(|block| block.split("```").next().unwrap()).collect();
+    policies.try_into().unwrap()
+}
 
 #[tokio::test]
 async fn the_local_keyring_holds_to_the_contract() {
@@ -40,7 +39,7 @@ async fn transit_holds_to_the_contract_over_tls_with_upsert_disabled() {
 #[tokio::test]
 async fn wrapping_never_makes_a_kek_whatever_the_token_may() {
     let Some(bao) = Bao::dev().await else { return };
-    bao.policy("data", DATA_PATH).await;
+    bao.policy("data", documented()[0]).await;
     let data = bao.token(json!({"policies": ["data"]})).await;
     for token in [&bao.root, &data] {
         let (provider, kek) = (bao.transit(token), fresh_kek());
@@ -161,7 +160,7 @@ async fn a_missing_engine_is_not_a_missing_kek() {
 #[tokio::test]
 async fn findings_name_what_weakens_a_promise() {
     let Some(bao) = Bao::dev().await else { return };
-    bao.policy("data", DATA_PATH).await;
+    bao.policy("data", documented()[0]).await;
     let provider = bao.transit(&bao.root);
     let kek = fresh_kek();
     provider.create_kek(&kek).await.unwrap();
@@ -187,4 +186,36 @@ async fn findings_name_what_weakens_a_promise() {
     let nobody = transit(bao.access(by_token("hvs.wrong"), Clock::since_boot()));
     let found = nobody.examine().await;
     assert!(found.iter().any(|f| f.severity == Severity::Broken && f.text.contains("no login")), "{found:#?}");
+}
+
+#[tokio::test]
+async fn the_documented_policies_are_enough_for_their_part_and_for_no_other() {
+    let Some(bao) = Bao::dev().await else { return };
+    let mut providers = Vec::new();
+    for (name, rules) in ["data", "onboarding", "shredding"].iter().zip(documented()) {
+        bao.policy(name, rules).await;
+        providers.push(bao.transit(&bao.token(json!({"policies": [name]})).await));
+    }
+    let [data, onboarding, shredding]: [_; 3] = providers.try_into().unwrap();
+    let denied = |error: ProviderError| assert!(matches!(error, ProviderError::Denied(_)), "{error:?}");
+    let (kek, dek) = (fresh_kek(), fresh_dek());
+    denied(data.create_kek(&kek).await.unwrap_err());
+    denied(shredding.create_kek(&kek).await.unwrap_err());
+    onboarding.create_kek(&kek).await.unwrap();
+
+    let wrapped = data.wrap(&kek, &dek_bytes(&dek), &context("acme")).await.unwrap();
+    let deks = [registered(&kek, "acme", wrapped)];
+    denied(data.rotate(&kek).await.unwrap_err());
+    onboarding.rotate(&kek).await.unwrap();
+    assert!(data.rewrap(&deks).await.unwrap()[0].is_ok());
+    assert_eq!(data.versions(&kek).await.unwrap().newest, KekVersion(2));
+    for other in [&onboarding, &shredding] {
+        denied(other.wrap(&kek, &dek_bytes(&dek), &context("acme")).await.unwrap_err());
+        denied(other.unwrap(&deks).await.unwrap_err());
+    }
+    denied(data.destroy(&kek).await.unwrap_err());
+    denied(onboarding.destroy(&kek).await.unwrap_err());
+    assert!(data.unwrap(&deks).await.unwrap()[0].is_ok());
+    shredding.destroy(&kek).await.unwrap();
+    assert!(matches!(data.unwrap(&deks).await.unwrap()[0], Err(ProviderError::UnknownKek)));
 }
