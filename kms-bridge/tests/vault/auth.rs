@@ -161,6 +161,7 @@ async fn by_kubernetes_with_a_token_that_is_read_again() {
     let token = |tag: &str| {
         issuer.token(&json!({
             "iss": "https://kubernetes.default.svc", "aud": ["vault"], "jti": tag, "exp": 4_000_000_000_u32,
+            "iat": 1_700_000_000, "nbf": 1_700_000_000,
             "sub": "system:serviceaccount:aios:proxy",
             "kubernetes.io": {"namespace": "aios", "serviceaccount": {"name": "proxy", "uid": "u-1"}},
         }))
@@ -170,7 +171,7 @@ async fn by_kubernetes_with_a_token_that_is_read_again() {
     let cluster = stand_in::start(move |call| {
         assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/apis/authentication.k8s.io/v1/tokenreviews"));
         let user = json!({"username": "system:serviceaccount:aios:proxy", "uid": "u-1", "groups": []});
-        let status = json!({"authenticated": call.body.contains(&accepted), "user": user});
+        let status = json!({"authenticated": call.body.contains(&accepted), "user": user, "audiences": ["vault"]});
         let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status});
         (201, review.to_string())
     });
