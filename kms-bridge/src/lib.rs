@@ -34,6 +34,7 @@ mod providers;
 mod registry;
 mod scope;
 mod value;
+mod vault;
 mod wrapping;
 
 pub use aws::{
@@ -59,4 +60,8 @@ pub use registry::{
 pub use scope::{DekScope, Kek, KekOwner, WrapContext, WrappedDek};
 pub use value::{
     FormatError, HEADER_LEN, Header, OVERHEAD, OpenError, SealContext, SealError, Sealed, Value, open, seal,
+};
+pub use vault::{
+    BadPart, BadVaultConfig, BadVaultRef, ClientIdentity, Credential, KvError, KvTimes, Mount, Namespace, RoleName,
+    Timeouts, Trust, VaultAccess, VaultAddress, VaultAuth, VaultConfig, VaultFault, VaultKv, VaultRef, VaultTransit,
 };

@@ -13,6 +13,8 @@ mod contract;
 mod parts;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
+mod support;
+mod vault;
 
 use std::sync::Arc;
 

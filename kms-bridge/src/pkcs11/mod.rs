@@ -129,7 +129,8 @@ impl KekProvider for Pkcs11 {
     }
 
     async fn wrap(&self, kek: &KekName, dek: &DekBytes, context: &WrapContext) -> Result<Vec<u8>, ProviderError> {
-        let (kek, dek, context) = (kek.clone(), DekBytes::new(Plain::new(*dek.expose())), context.clone());
+        let dek = DekBytes::copied(dek.expose()).ok_or(ProviderError::BadAnswer)?;
+        let (kek, context) = (kek.clone(), context.clone());
         self.blocking(move |token| token.with(|session| keys::wrap(token, session, &kek, &dek, &context))).await
     }
 

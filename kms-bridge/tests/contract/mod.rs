@@ -1,11 +1,11 @@
 //! What every provider promises, whatever is behind it.
 
 use kms_bridge::{
-    DekBytes, DekScope, Destruction, Epoch, KekName, KekProvider, KekVersions, KeyId, ProviderError, Purpose, Severity,
-    WrappedDek,
+    DekBytes, DekScope, Destruction, Epoch, KekName, KekProvider, KekVersions, KeyId, ProviderError, ProviderName,
+    Purpose, Severity, WrappedDek,
 };
 use ring::rand::{SecureRandom, SystemRandom};
-use vocab::{CollectionName, Plain, TenantId};
+use vocab::{CollectionName, TenantId};
 
 /// A KEK name that was never used.
 pub(crate) fn fresh_kek() -> KekName {
@@ -14,9 +14,7 @@ pub(crate) fn fresh_kek() -> KekName {
 
 /// A random data key.
 pub(crate) fn fresh_dek() -> DekBytes {
-    let mut bytes = Plain::new([0; 32]);
-    SystemRandom::new().fill(bytes.expose_mut()).unwrap();
-    DekBytes::new(bytes)
+    DekBytes::filled(|key| SystemRandom::new().fill(key)).unwrap()
 }
 
 /// A data key of tenant `acme`, not wrapped yet.
@@ -30,6 +28,7 @@ pub(crate) fn unwrapped(kek: &KekName) -> WrappedDek {
         },
         epoch: Epoch::FIRST,
         kek: kek.clone(),
+        provider: ProviderName::local(),
         wrapped: Vec::new(),
     }
 }
