@@ -73,7 +73,7 @@ fn routed(allowed: &Obligations, route: Option<&Route>) -> Result<Option<Obligat
 fn uphold(tenant: &Tenant, query: &Query<'_>, asked: Asked, terms: &Obligations) -> Result<(), ReasonCode> {
     let (definitions, facts) = (&tenant.definitions, query.facts);
     let region = definitions.uphold_definitions(query, asked)?;
-    if let Some(label) = terms.block.iter().find(|label| definitions.labels.holds(label, &facts.labels)) {
+    if let Some(label) = terms.block.iter().find(|label| definitions.labels.holds(label.as_str(), &facts.labels)) {
         return Err(ReasonCode::Blocked { label: label.clone() });
     }
     if let Some(regions) = &terms.residency {
