@@ -58,17 +58,28 @@ impl Resource {
             Self::Ledger => None,
         }
     }
+
+    /// Appends the path. Decisions do it for each call, and a formatter takes several times as long.
+    pub(crate) fn write_path(&self, path: &mut String) {
+        self.parts().for_each(|part| path.push_str(part));
+    }
+
+    /// What the path is made of.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        let (upstream, name) = match self {
+            Self::Model { upstream, model } => (Some(upstream), Some(model.as_str())),
+            Self::Collection { upstream, collection } => (Some(upstream), Some(collection.as_str())),
+            Self::Models { upstream } | Self::Collections { upstream } => (Some(upstream), None),
+            Self::Ledger => (None, None),
+        };
+        let behind = [upstream.map(UpstreamName::as_str), name].into_iter().flatten();
+        [self.family().as_str()].into_iter().chain(behind.flat_map(|part| ["/", part]))
+    }
 }
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.family().as_str())?;
-        match self {
-            Self::Model { upstream, model } => write!(f, "/{upstream}/{model}"),
-            Self::Collection { upstream, collection } => write!(f, "/{upstream}/{collection}"),
-            Self::Models { upstream } | Self::Collections { upstream } => write!(f, "/{upstream}"),
-            Self::Ledger => Ok(()),
-        }
+        self.parts().try_for_each(|part| f.write_str(part))
     }
 }
 

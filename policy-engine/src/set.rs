@@ -6,10 +6,10 @@ use crate::condition::Condition;
 use crate::decision::Decision;
 use crate::definitions::{self, Definitions, ShadowRules};
 use crate::document::{Effect, TestDef};
-use crate::engine::{ActionSet, Alarms, Health, Options, Trie};
+use crate::engine::{ActionSet, Alarms, Health, Holders, Options, Trie};
 use crate::facts::{Claim, Governed, Query};
 use crate::names::{RoleName, RuleId};
-use crate::obligations::{Obligations, Terms};
+use crate::obligations::Terms;
 use crate::pattern::Pattern;
 use crate::permit::{Permit, Refused, settle};
 use crate::state::Accounts;
@@ -77,6 +77,8 @@ pub(crate) struct Tenant {
     pub(crate) users: HashMap<PrincipalId, Box<[Index]>>,
     /// Which roles the members of a group hold, inheritance expanded, sorted.
     pub(crate) groups: HashMap<GroupName, Box<[Index]>>,
+    /// The roles of `users` and `groups` once more, for decisions. `None`: the maps must do.
+    pub(crate) holders: Option<Holders>,
     /// Which roles a claim of a credential gives, inheritance expanded, sorted.
     pub(crate) claims: HashMap<Claim, Box<[Index]>>,
     /// In the order of the documents.
@@ -98,8 +100,6 @@ pub(crate) struct Rule {
     pub(crate) roles: Box<[Index]>,
     pub(crate) when: Option<Arc<Condition>>,
     pub(crate) terms: Arc<Terms>,
-    /// What the terms come to where no other rule or definition has any: most calls need no more.
-    pub(crate) alone: Option<Arc<Obligations>>,
     /// The document.
     pub(crate) file: Arc<str>,
     /// The line of its id, from 1.
@@ -129,10 +129,18 @@ impl Tenant {
     ) {
         roles.clear();
         roles.push(EVERYONE_AT);
-        let by_group = groups.iter().filter_map(|g| self.groups.get(g));
-        let by_claim = claims.iter().filter_map(|c| self.claims.get(c));
-        let lists = self.users.get(principal).into_iter().chain(by_group).chain(by_claim);
-        lists.for_each(|list| roles.extend_from_slice(list));
+        let mut add = |held: Option<&[Index]>| held.into_iter().for_each(|held| roles.extend_from_slice(held));
+        match &self.holders {
+            Some(holders) => {
+                add(holders.user(principal));
+                groups.iter().for_each(|group| add(holders.group(group)));
+            }
+            None => {
+                add(self.users.get(principal).map(|held| &**held));
+                groups.iter().for_each(|group| add(self.groups.get(group).map(|held| &**held)));
+            }
+        }
+        claims.iter().for_each(|claim| add(self.claims.get(claim).map(|held| &**held)));
         roles.sort_unstable();
         roles.dedup();
     }

@@ -6,28 +6,39 @@ use crate::document::hint::did_you_mean;
 use crate::document::{
     Defect, Defs, EVERYONE, ExceptionDef, Member, ParsedDocument, Place, RoleDef, RuleDef, RuleMode, TestDef,
 };
-use crate::engine::{ActionSet, Trie};
+use crate::engine::{ActionSet, Holders, Trie};
 use crate::names::{RoleName, RuleId};
-use crate::obligations::{Obligations, Record, Terms};
+use crate::obligations::Terms;
 use crate::pattern::Pattern;
 use crate::set::{EVERYONE_AT, Index, Line, Rule, Tenant};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The parts of one tenant's documents, on their way to a [`Tenant`].
-#[derive(Default)]
-pub(super) struct Builder {
+pub(super) struct Builder<'c> {
     pub(super) defects: Vec<Defect>,
     roles: Vec<RoleDef>,
     defs: Vec<Defs>,
     rules: Vec<RuleDef>,
     exceptions: Vec<ExceptionDef>,
     tests: Vec<TestDef>,
-    shared: Shared,
+    shared: Shared<'c>,
 }
 
-impl Builder {
+impl<'c> Builder<'c> {
+    pub(super) fn new(common: &'c Common) -> Self {
+        Self {
+            defects: Vec::new(),
+            roles: Vec::new(),
+            defs: Vec::new(),
+            rules: Vec::new(),
+            exceptions: Vec::new(),
+            tests: Vec::new(),
+            shared: Shared { common, patterns: HashSet::new(), terms: Vec::new() },
+        }
+    }
+
     pub(super) fn read(&mut self, documents: Vec<ParsedDocument>) {
         for document in documents {
             self.roles.extend(document.roles);
@@ -90,6 +101,7 @@ impl Builder {
         tenant.users = boxed(users);
         tenant.groups = boxed(groups);
         tenant.claims = boxed(claims);
+        tenant.holders = Holders::build(&tenant.users, &tenant.groups);
     }
 
     /// Gives each role its place: `everyone` first, then in the order of the documents.
@@ -194,14 +206,12 @@ impl Builder {
                 lines.push(Line { rule: index, actions, pattern: self.shared.pattern(pattern) });
             }
         }
-        let (terms, alone) = self.shared.terms(terms, tenant.definitions.record);
         rules.push(Rule {
             id: rule.id.value,
             effect: rule.effect,
             roles: roles.into_iter().collect(),
             when,
-            terms,
-            alone,
+            terms: self.shared.terms(terms),
             file: rule.id.place.file,
             line: u32::try_from(rule.id.place.line).unwrap_or(u32::MAX),
         });
@@ -212,16 +222,38 @@ fn boxed<K: Eq + Hash>(lists: HashMap<K, BTreeSet<Index>>) -> HashMap<K, Box<[In
     lists.into_iter().map(|(key, list)| (key, list.into_iter().collect())).collect()
 }
 
-/// What rules of a tenant have in common, kept once.
+/// Terms that the tenants of one compilation have in common: equal terms of different tenants are one value, so that
+/// a thread that merged them for one tenant has merged them for all.
 #[derive(Default)]
-struct Shared {
-    patterns: HashSet<Arc<Pattern>>,
-    terms: Vec<SharedTerms>,
+pub(super) struct Common(Mutex<Vec<Arc<Terms>>>);
+
+/// How many different terms are looked up again, by a tenant and by all of them: there are few, and the search is
+/// linear.
+const MOST: usize = 64;
+
+impl Common {
+    fn terms(&self, terms: Terms) -> Arc<Terms> {
+        // A lock that a panic poisoned still guards a whole list: each change is one push.
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.iter().find(|known| ***known == terms) {
+            return Arc::clone(known);
+        }
+        let terms = Arc::new(terms);
+        if all.len() < MOST {
+            all.push(Arc::clone(&terms));
+        }
+        terms
+    }
 }
 
-type SharedTerms = (Arc<Terms>, Option<Arc<Obligations>>);
+/// What rules of a tenant have in common, kept once.
+struct Shared<'c> {
+    common: &'c Common,
+    patterns: HashSet<Arc<Pattern>>,
+    terms: Vec<Arc<Terms>>,
+}
 
-impl Shared {
+impl Shared<'_> {
     fn pattern(&mut self, pattern: Pattern) -> Arc<Pattern> {
         if let Some(known) = self.patterns.get(&pattern) {
             return Arc::clone(known);
@@ -231,19 +263,16 @@ impl Shared {
         pattern
     }
 
-    /// Terms, and what they come to alone. Only the first few different ones are looked up again: a tenant has few,
-    /// and the search is linear.
-    fn terms(&mut self, terms: Terms, record: Record) -> SharedTerms {
-        const MOST: usize = 64;
-        if let Some(known) = self.terms.iter().find(|(known, _)| **known == terms) {
-            return known.clone();
+    fn terms(&mut self, terms: Terms) -> Arc<Terms> {
+        if let Some(known) = self.terms.iter().find(|known| ***known == terms) {
+            return Arc::clone(known);
         }
-        let alone = Obligations::merge_over(std::iter::once(&terms), record).ok().map(Arc::new);
-        let shared = (Arc::new(terms), alone);
-        if self.terms.len() < MOST {
-            self.terms.push(shared.clone());
+        if self.terms.len() == MOST {
+            return Arc::new(terms);
         }
-        shared
+        let terms = self.common.terms(terms);
+        self.terms.push(Arc::clone(&terms));
+        terms
     }
 }
 

@@ -11,7 +11,7 @@ use crate::condition::Conditions;
 use crate::document::{Defect, Document, ParsedDocument, Place, parse};
 use crate::engine::{self, Health, Options};
 use crate::set::{PolicySet, Tenant};
-use builder::Builder;
+use builder::{Builder, Common};
 use digest::{set_digest, text_digest};
 use parallel::{Halted, on_one, on_two};
 use reuse::Plan;
@@ -59,13 +59,14 @@ fn build(documents: &[Document], options: Options, before: Option<&PolicySet>) -
 
     let mut plan = Plan::new(&documents, before);
     let conditions = Arc::new(Conditions::default());
+    let common = Common::default();
     let check = |id: &TenantId, tenant: &Tenant, requests| engine::verify(id, tenant, requests, &digest).err();
     let (mut built, parsed) = {
-        let read = read(&mut plan, &conditions, &check).map_err(|Halted| vec![halted()])?;
+        let read = read(&mut plan, &conditions, (&common, &check)).map_err(|Halted| vec![halted()])?;
         defects.extend(read.defects);
         (read.built, read.parsed)
     };
-    built.extend(tenants(parsed, &check).map_err(|Halted| vec![halted()])?);
+    built.extend(tenants(parsed, (&common, &check)).map_err(|Halted| vec![halted()])?);
     // A role that a broken document defines is missing here: do not call it undefined.
     if defects.is_empty() {
         defects.extend(built.iter_mut().flat_map(|built| std::mem::take(&mut built.defects)));
@@ -102,7 +103,7 @@ struct Read {
 fn read(
     plan: &mut Plan<'_>,
     conditions: &Arc<Conditions>,
-    check: &(impl Fn(&TenantId, &Tenant, usize) -> Option<Defect> + Sync),
+    (common, check): (&Common, &(impl Fn(&TenantId, &Tenant, usize) -> Option<Defect> + Sync)),
 ) -> Result<Read, Halted> {
     let mut built: BTreeMap<TenantId, (Built, Vec<usize>)> = BTreeMap::new();
     // By place, since the documents that must be read again are not read in order.
@@ -115,7 +116,7 @@ fn read(
         let found = on_two(&groups, |group| {
             let parsed: Vec<_> =
                 group.documents.iter().map(|(at, document)| (*at, parse(document, conditions))).collect();
-            group.built(parsed, |id, documents| one(id, documents, requests, check))
+            group.built(parsed, |id, documents| one(id, documents, common, |id, tenant| check(id, tenant, requests)))
         })?;
         for (group, found) in groups.into_iter().zip(found) {
             match found {
@@ -160,7 +161,7 @@ fn read(
 /// Builds the tenants of documents. Each tenant without a defect is checked.
 fn tenants(
     parsed: Vec<ParsedDocument>,
-    check: &(impl Fn(&TenantId, &Tenant, usize) -> Option<Defect> + Sync),
+    (common, check): (&Common, &(impl Fn(&TenantId, &Tenant, usize) -> Option<Defect> + Sync)),
 ) -> Result<Vec<Built>, Halted> {
     let mut by_tenant: BTreeMap<TenantId, Vec<ParsedDocument>> = BTreeMap::new();
     for document in parsed {
@@ -170,7 +171,7 @@ fn tenants(
     let requests = engine::share(work.len());
     on_two(&work, |(id, documents)| {
         let documents = documents.lock().map(|mut documents| std::mem::take(&mut *documents)).unwrap_or_default();
-        one(id.clone(), documents, requests, check)
+        one(id.clone(), documents, common, |id, tenant| check(id, tenant, requests))
     })
 }
 
@@ -178,14 +179,14 @@ fn tenants(
 fn one(
     id: TenantId,
     documents: Vec<ParsedDocument>,
-    requests: usize,
-    check: &impl Fn(&TenantId, &Tenant, usize) -> Option<Defect>,
+    common: &Common,
+    check: impl FnOnce(&TenantId, &Tenant) -> Option<Defect>,
 ) -> Built {
-    let mut builder = Builder::default();
+    let mut builder = Builder::new(common);
     builder.read(documents);
     let (tenant, mut defects) = builder.build();
     if defects.is_empty() {
-        defects.extend(check(&id, &tenant, requests));
+        defects.extend(check(&id, &tenant));
     }
     Built { id, tenant: Arc::new(tenant), defects }
 }

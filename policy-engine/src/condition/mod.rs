@@ -2,6 +2,7 @@
 
 mod check;
 mod clauses;
+mod plain;
 mod reads;
 mod scope;
 mod variables;
@@ -18,6 +19,7 @@ use crate::names::BudgetName;
 use crate::state::calendar::Day;
 use cel::common::ast::IdedExpr;
 use cel::{Context, Env, Program, Value};
+use plain::Plain;
 use scope::Scope;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -41,6 +43,8 @@ pub(crate) struct Condition {
     source: Box<str>,
     /// `None`: it holds, but for the exceptions.
     program: Option<Arc<Program>>,
+    /// As much of the program as needs no CEL.
+    plain: Option<Arc<Plain>>,
     reads: Reads,
     /// The budgets whose spend it reads.
     budgets: Vec<BudgetName>,
@@ -124,7 +128,14 @@ impl Condition {
         })?;
         let budgets = check::check(program.expression())?;
         let reads = Reads::of(program.expression());
-        Ok(Self { source: source.into(), program: Some(Arc::new(program)), reads, budgets, exceptions: Vec::new() })
+        Ok(Self {
+            source: source.into(),
+            plain: Plain::of(program.expression()).map(Arc::new),
+            program: Some(Arc::new(program)),
+            reads,
+            budgets,
+            exceptions: Vec::new(),
+        })
     }
 
     /// A condition that holds where another holds (everywhere, if there is none), but not for some callers.
@@ -132,6 +143,7 @@ impl Condition {
         Self {
             source: base.map(|base| base.source.clone()).unwrap_or_default(),
             program: base.and_then(|base| base.program.clone()),
+            plain: base.and_then(|base| base.plain.clone()),
             reads: base.map_or_else(Reads::default, |base| base.reads).and(Reads::of_exceptions()),
             budgets: base.map(|base| base.budgets.clone()).unwrap_or_default(),
             exceptions,
@@ -164,13 +176,20 @@ impl Condition {
         }
         let Some(program) = &self.program else { return Ok(true) };
         let scope = Scope { query, definitions };
-        let mut context = Context::with_env(Arc::clone(&ENV));
-        context.set_variable_resolver(&scope);
-        match program.execute(&context) {
-            Ok(Value::Bool(answer)) => Ok(answer),
-            Ok(_) => Err(ConditionFault::Other),
-            Err(error) => Err(fault(&error)),
+        match self.plain.as_ref().and_then(|plain| plain.answer(&scope)) {
+            Some(answer) => Ok(answer),
+            None => by_cel(program, &scope),
         }
+    }
+}
+
+fn by_cel(program: &Program, scope: &Scope<'_>) -> Result<bool, ConditionFault> {
+    let mut context = Context::with_env(Arc::clone(&ENV));
+    context.set_variable_resolver(scope);
+    match program.execute(&context) {
+        Ok(Value::Bool(answer)) => Ok(answer),
+        Ok(_) => Err(ConditionFault::Other),
+        Err(error) => Err(fault(&error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The variables of conditions: their types, and their values for one call.
 
+use super::plain::{NumberOf, TextOf};
 use super::variables::VARIABLES;
 use crate::definitions::{Class, Definitions, Model};
 use crate::facts::Query;
@@ -46,6 +47,48 @@ impl Scope<'_> {
             "spend" => Some(self.spend()),
             _ => self.of_resource(name).or_else(|| class_level(name)),
         }
+    }
+
+    /// A variable that is a number, as CEL would read it: one that is too large is not there.
+    pub(super) fn number(&self, of: NumberOf) -> Option<i64> {
+        let facts = self.query.facts;
+        let number = match of {
+            NumberOf::Now => facts.now,
+            NumberOf::Hour => facts.now % DAY / 3600,
+            NumberOf::Weekday => Day::of(facts.now).weekday(),
+            NumberOf::Tokens => facts.token_estimate,
+            NumberOf::Cost => facts.cost_estimate?,
+            NumberOf::K => u64::from(facts.k?),
+            NumberOf::MaxClass => self.max_class().level(),
+        };
+        i64::try_from(number).ok()
+    }
+
+    /// A variable that is a text, as CEL would read it.
+    pub(super) fn text(&self, of: TextOf) -> Option<&str> {
+        let (query, facts) = (self.query, self.query.facts);
+        match of {
+            TextOf::Tenant => Some(query.tenant.as_str()),
+            TextOf::Principal => Some(query.principal.as_str()),
+            TextOf::Action => Some(query.action.as_str()),
+            TextOf::Workflow => facts.workflow.as_ref().map(|t| t.as_str()),
+            TextOf::Purpose => facts.purpose.as_ref().map(|t| t.as_str()),
+            TextOf::Upstream => query.resource.upstream().map(|t| t.as_str()),
+            TextOf::Region => facts.upstream_region.as_ref().map(|t| t.as_str()),
+            TextOf::Trust => facts.upstream_trust.as_ref().map(|t| t.as_str()),
+            TextOf::Model => match query.resource {
+                Resource::Model { model, .. } => Some(model.as_str()),
+                _ => None,
+            },
+            TextOf::Collection => match query.resource {
+                Resource::Collection { collection, .. } => Some(collection.as_str()),
+                _ => None,
+            },
+        }
+    }
+
+    pub(super) fn has_label(&self, label: &str) -> bool {
+        self.definitions.labels.holds(label, &self.query.facts.labels)
     }
 
     /// What the resource and its definitions say.

@@ -43,6 +43,7 @@ pub(crate) fn build(defs: Vec<Defs>, roles: &Roles, defects: &mut Vec<Defect>) -
         }
     }
     building.refuse_doubtful_names();
+    building.definitions.file();
     building.definitions
 }
 
@@ -109,7 +110,7 @@ impl Building<'_> {
         // There is no silent default: where the mode is not said, the class decides.
         let by_class = class.map(|class| Encrypt { mode: class.mode(), beta: Beta::default() });
         terms.encrypt = terms.encrypt.or(by_class);
-        self.definitions.collections.push(Collection { name: name.value, on, class, terms });
+        self.definitions.collections.push(Collection { name: name.value, on, class, terms: Arc::new(terms) });
     }
 
     fn model(&mut self, def: ModelDef) {
@@ -143,7 +144,7 @@ impl Building<'_> {
             expires,
             region,
             trust,
-            terms,
+            terms: Arc::new(terms),
             file,
             line,
         });

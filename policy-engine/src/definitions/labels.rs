@@ -54,7 +54,7 @@ impl Labels {
     }
 
     /// Whether a label holds, given what was found.
-    pub(super) fn holds(&self, label: &Label, found: &BTreeSet<Label>) -> bool {
+    pub(crate) fn holds(&self, label: &str, found: &BTreeSet<Label>) -> bool {
         let derived = || self.defined.get(label).is_some_and(|defined| !defined.detectors.is_disjoint(found));
         found.contains(label) || derived()
     }

@@ -5,6 +5,7 @@ mod build;
 mod class;
 mod exceptions;
 mod labels;
+mod places;
 mod shadow;
 mod uphold;
 
@@ -13,6 +14,7 @@ pub(crate) use build::undefined_role;
 pub(crate) use class::Class;
 pub(crate) use exceptions::exceptions;
 pub(crate) use labels::Labels;
+use places::Places;
 pub(crate) use shadow::ShadowRules;
 pub use shadow::{Shadow, Would};
 pub(crate) use uphold::{State, decide, decide_by};
@@ -34,7 +36,9 @@ use std::sync::Arc;
 pub(crate) struct Definitions {
     pub(crate) labels: Labels,
     pub(crate) collections: Vec<Collection>,
+    collection_places: Places,
     pub(crate) models: Vec<Model>,
+    model_places: Places,
     /// Models under other names than their own: aliases and versions.
     pub(crate) other_names: HashMap<Resource, OtherName>,
     pub(crate) accounts: Accounts,
@@ -53,7 +57,7 @@ pub(crate) struct Collection {
     pub(crate) name: DefinitionName,
     pub(crate) on: Vec<Pattern>,
     pub(crate) class: Option<Class>,
-    pub(crate) terms: Terms,
+    pub(crate) terms: Arc<Terms>,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,7 @@ pub(crate) struct Model {
     pub(crate) expires: Option<Day>,
     pub(crate) region: Option<Region>,
     pub(crate) trust: Option<Trust>,
-    pub(crate) terms: Terms,
+    pub(crate) terms: Arc<Terms>,
     /// Where it is written.
     pub(crate) file: Arc<str>,
     pub(crate) line: usize,
@@ -111,12 +115,9 @@ pub(crate) struct Accepted {
 impl Definitions {
     /// The definitions of models that cover a path: those that name it first, then those with wildcards.
     pub(crate) fn models_at<'d, 'p>(&'d self, path: &'p str) -> impl Iterator<Item = &'d Model> + use<'d, 'p> {
-        let by = move |exact: bool| {
-            self.models
-                .iter()
-                .filter(move |model| model.on.iter().any(|on| on.literal().is_some() == exact && on.matches(path)))
-        };
-        by(true).chain(by(false))
+        let model = |at: usize| self.models.get(at);
+        let open = self.model_places.open().filter_map(model).filter(move |model| places::covers(&model.on, path));
+        self.model_places.named(path).iter().filter_map(move |at| model(*at)).chain(open)
     }
 
     /// The definitions of collections that cover a path, in their order.
@@ -124,7 +125,24 @@ impl Definitions {
         &'d self,
         path: &'p str,
     ) -> impl Iterator<Item = &'d Collection> + use<'d, 'p> {
-        self.collections.iter().filter(move |collection| collection.on.iter().any(|on| on.matches(path)))
+        let covers = |at: &usize| self.collections.get(*at).is_some_and(|one| places::covers(&one.on, path));
+        let open = self.collection_places.open().filter(covers);
+        let mut all: Vec<usize> = self.collection_places.named(path).iter().copied().chain(open).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter().filter_map(|at| self.collections.get(at))
+    }
+
+    /// The terms of what covers a path.
+    pub(crate) fn terms_at<'d>(&'d self, path: &str) -> impl Iterator<Item = &'d Arc<Terms>> {
+        let collections = self.collections_at(path).map(|collection| &collection.terms);
+        collections.chain(self.models_at(path).map(|model| &model.terms))
+    }
+
+    /// Files the definitions by the paths that they cover, once all are there.
+    fn file(&mut self) {
+        self.collection_places = Places::of(self.collections.iter().map(|collection| collection.on.as_slice()));
+        self.model_places = Places::of(self.models.iter().map(|model| model.on.as_slice()));
     }
 
     /// The strictest class of the collections that cover a path.
@@ -138,9 +156,7 @@ impl Definitions {
         rules: impl Iterator<Item = &'a Terms>,
         path: &'a str,
     ) -> Result<Obligations, Conflict> {
-        let collections = self.collections_at(path).map(|collection| &collection.terms);
-        let models = self.models_at(path).map(|model| &model.terms);
-        Obligations::merge_over(rules.chain(collections).chain(models), self.record)
+        Obligations::merge_over(rules.chain(self.terms_at(path).map(|terms| &**terms)), self.record)
     }
 }
 

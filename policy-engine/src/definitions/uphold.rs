@@ -37,7 +37,7 @@ pub(crate) fn decide_by(set: &PolicySet, query: &Query<'_>, roles: Roles<'_>, st
     let definitions = &tenant.definitions;
     let other = definitions.other_names.get(query.resource);
     let named = Query { resource: other.map_or(query.resource, |other| &other.model), ..*query };
-    let outcome = engine::decide_by(set, &named, roles);
+    let outcome = engine::decide_in(set, tenant, &named, roles);
     let shadow = tenant.shadow.ask(tenant, &named);
     let Ok(allowed) = &outcome.verdict else { return Decision { outcome, digest, shadow } };
     let asked = if other.is_some() { Asked::ByOtherName } else { Asked::ByOwnName };
@@ -73,7 +73,10 @@ fn routed(allowed: &Obligations, route: Option<&Route>) -> Result<Option<Obligat
 fn uphold(tenant: &Tenant, query: &Query<'_>, asked: Asked, terms: &Obligations) -> Result<(), ReasonCode> {
     let (definitions, facts) = (&tenant.definitions, query.facts);
     let region = definitions.uphold_definitions(query, asked)?;
-    if let Some(label) = terms.block.iter().find(|label| definitions.labels.holds(label, &facts.labels)) {
+    if terms.are_for_others() {
+        return Ok(());
+    }
+    if let Some(label) = terms.block.iter().find(|label| definitions.labels.holds(label.as_str(), &facts.labels)) {
         return Err(ReasonCode::Blocked { label: label.clone() });
     }
     if let Some(regions) = &terms.residency {

@@ -4,9 +4,9 @@ use crate::action::Action;
 
 /// A set of actions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ActionSet(u64);
+pub(crate) struct ActionSet(u32);
 
-const _: () = assert!(Action::ALL.len() <= 64, "an action is one bit of 64");
+const _: () = assert!(Action::ALL.len() <= 32, "an action is one bit of 32");
 
 impl ActionSet {
     pub(crate) const fn of(action: Action) -> Self {

@@ -1,5 +1,6 @@
 //! Asking casbin about a question.
 
+use super::merged::Merged;
 use super::question::Question;
 use super::referee::{Referee, RefereeFault, Request, Row, UNCONDITIONAL};
 use super::trie::Candidate;
@@ -60,8 +61,9 @@ impl Tenant {
         asked: Asked<'_>,
         roles: &[Index],
         (question, held): (&Question, &[Index]),
+        merged: &mut Merged,
     ) -> Result<Outcome, RefereeFault> {
-        let outcome = self.settle(&question.fitting, held, asked.path).map_err(|_| RefereeFault)?;
+        let outcome = self.settle((&question.fitting, held), asked.path, merged).map_err(|_| RefereeFault)?;
         let allowed = self.ask(referee, asked, roles, &question.candidates, held)?;
         if allowed == expects_allow(&outcome) { Ok(outcome) } else { Err(RefereeFault) }
     }

@@ -8,16 +8,24 @@
 use super::facts_key::write_facts;
 use super::health::Way;
 use super::question::Question;
+use super::slots::{hash, spread};
 use crate::action::Action;
 use crate::condition::Reads;
 use crate::decision::Outcome;
 use crate::facts::Query;
 use crate::set::{Index, PolicyDigest, Tenant};
-use std::hash::Hasher;
+use std::mem;
 use std::sync::Arc;
 
-/// How many questions a thread keeps. A question has one slot, by its hash, and takes it from the one before.
+/// How many questions a thread keeps of one set.
 const SLOTS: usize = 1024;
+
+/// How many slots a question may take, by its hash. Two questions that are asked in turns do not drive each other out.
+const WAYS: usize = 4;
+
+/// Of how many questions a thread knows that it saw them. Only one that comes again is worth a slot: most of the
+/// others never do, and to give up their outcomes later costs as much as a decision.
+const SEEN: usize = 2048;
 
 /// How many outcomes a question keeps. Full, it starts over.
 const MAX_OUTCOMES: usize = 16;
@@ -83,43 +91,105 @@ impl Entry {
     }
 }
 
+/// The questions of one thread about the last two sets of policies that it decided by: while a candidate is compared
+/// with the policy in force, each call asks both.
+#[derive(Default)]
+pub(super) struct Memos {
+    last: Memo,
+    before: Memo,
+}
+
+impl Memos {
+    /// The memo for a set and a way of answering.
+    pub(super) fn of(&mut self, set: (&PolicyDigest, Way)) -> &mut Memo {
+        if !self.last.is_of(set) {
+            mem::swap(&mut self.last, &mut self.before);
+            if set.1 == Way::Scan && self.before.digest.as_ref() == Some(set.0) {
+                // After an alarm nothing kept is believed, not even by the same documents compiled anew.
+                self.before = Memo::default();
+            }
+        }
+        &mut self.last
+    }
+}
+
 /// The questions of one thread about one set of policies.
 #[derive(Default)]
 pub(super) struct Memo {
     digest: Option<PolicyDigest>,
     way: Option<Way>,
+    /// The hash of each slot's question: most slots are ruled out without a look at them.
+    hashes: Vec<u64>,
     slots: Vec<Option<Box<Entry>>>,
-    /// The last question that was too large to keep.
-    large: Option<Box<Entry>>,
+    seen: Vec<u32>,
+    /// Which of its slots the next question takes.
+    turn: usize,
+    /// The last question that is not kept.
+    passing: Box<Entry>,
     key: Vec<u8>,
 }
 
 impl Memo {
+    fn is_of(&self, (digest, way): (&PolicyDigest, Way)) -> bool {
+        self.way == Some(way) && self.digest.as_ref() == Some(digest)
+    }
+
     /// The question, found or made. Questions about another set, or answered in another way, are forgotten first.
     pub(super) fn entry(
         &mut self,
-        (digest, way): (&PolicyDigest, Way),
+        set: (&PolicyDigest, Way),
         (query, path, roles): (&Query<'_>, &str, &[Index]),
         tenant: &Tenant,
         fill: impl FnOnce(&mut Question),
     ) -> Option<&mut Entry> {
-        if self.digest.as_ref() != Some(digest) || self.way != Some(way) {
-            self.slots.clear();
-            self.slots.resize_with(SLOTS, || None);
-            self.digest = Some(digest.clone());
-            self.way = Some(way);
+        if !self.is_of(set) {
+            self.start_over(set);
         }
         write_key(&mut self.key, query.tenant.as_str(), query.action, path, roles);
-        let slot = self.slots.get_mut(slot_of(&self.key))?;
-        let entry = slot.get_or_insert_default();
-        if entry.key != self.key {
-            entry.become_of(&self.key, tenant, fill);
-            if entry.bytes > MAX_BYTES {
-                self.large = slot.take();
-                return self.large.as_deref_mut();
-            }
+        // Whoever finds questions that share a slot makes them slower, and nothing else: the hash needs no secret.
+        let hash = spread(hash(&self.key));
+        let first = place(hash, SLOTS / WAYS) * WAYS;
+        if let Some(at) = self.find(first, hash) {
+            return self.slots.get_mut(at)?.as_deref_mut();
         }
+        if self.is_new(hash) {
+            self.passing.become_of(&self.key, tenant, fill);
+            return Some(&mut self.passing);
+        }
+        self.turn = (self.turn + 1) % WAYS;
+        let ways = self.slots.get(first..first + WAYS)?;
+        let at = first + ways.iter().position(Option::is_none).unwrap_or(self.turn);
+        let slot = self.slots.get_mut(at)?;
+        let entry = slot.get_or_insert_default();
+        entry.become_of(&self.key, tenant, fill);
+        if entry.bytes > MAX_BYTES {
+            self.passing = slot.take()?;
+            return Some(&mut self.passing);
+        }
+        *self.hashes.get_mut(at)? = hash;
         slot.as_deref_mut()
+    }
+
+    fn start_over(&mut self, (digest, way): (&PolicyDigest, Way)) {
+        self.slots.clear();
+        self.slots.resize_with(SLOTS, || None);
+        self.hashes.resize(SLOTS, 0);
+        self.seen.resize(SEEN, 0);
+        self.digest = Some(digest.clone());
+        self.way = Some(way);
+    }
+
+    /// The slot of the question that `key` spells.
+    fn find(&self, first: usize, hash: u64) -> Option<usize> {
+        let hashes = self.hashes.get(first..first + WAYS)?.iter();
+        let is_it = |at: &usize| matches!(self.slots.get(*at), Some(Some(entry)) if entry.key == self.key);
+        (first..).zip(hashes).filter(|(_, of)| **of == hash).map(|(at, _)| at).find(is_it)
+    }
+
+    /// Whether the question was not seen of late. From now on it was.
+    fn is_new(&mut self, hash: u64) -> bool {
+        let tag = u32::try_from(hash >> 32).unwrap_or_default();
+        self.seen.get_mut(place(hash, SEEN)).is_none_or(|seen| mem::replace(seen, tag) != tag)
     }
 }
 
@@ -135,11 +205,8 @@ fn write_key(key: &mut Vec<u8>, tenant: &str, action: Action, path: &str, roles:
     }
 }
 
-/// Whoever finds questions that share a slot makes them slower, and nothing else: the hash needs no secret.
-fn slot_of(key: &[u8]) -> usize {
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(key);
-    usize::try_from(hasher.finish() % (SLOTS as u64)).unwrap_or_default()
+fn place(hash: u64, places: usize) -> usize {
+    usize::try_from(hash).unwrap_or_default() % places
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ fn ask(set: &PolicySet, path: &str) -> Result<(), ReasonCode> {
         resource: &resource,
         facts: &facts,
     };
-    decide_by(set, &query, Roles::OfCaller).verdict.as_ref().map(|_| ()).map_err(Clone::clone)
+    decide_in(set, &set.tenants[&tenant], &query, Roles::OfCaller).verdict.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
 fn forbidden() -> Result<(), ReasonCode> {
@@ -148,7 +148,32 @@ fn tenant(specs: Vec<Spec>) -> Tenant {
 fn rule(at: Index, roles: Box<[Index]>) -> Rule {
     let id = RuleId::new(&format!("r{at}")).unwrap();
     let (file, terms) = ("acme.toml".into(), Arc::new(Terms::default()));
-    Rule { id, effect: Effect::Allow, roles, when: None, terms, alone: None, file, line: 1 }
+    Rule { id, effect: Effect::Allow, roles, when: None, terms, file, line: 1 }
+}
+
+/// The table is what makes look-ups fast: a large tenant of plain patterns has one, and many shapes do without.
+#[test]
+fn large_tenants_have_a_table_and_many_shapes_a_trie() {
+    let pattern = |text: &str| Pattern::parse(text).unwrap();
+    let plain = (0..20_000).flat_map(|n| {
+        let (upstream, name) = (n % 40, n / 40);
+        [format!("model/u{upstream}/m{name}"), format!("model/*/m{name}"), format!("vector/u{upstream}/**")]
+    });
+    let plain: Vec<(Pattern, Vec<Action>)> = plain.map(|text| (pattern(&text), vec![Action::ModelChat])).collect();
+    let plain = tenant(vec![([0].into(), plain)]);
+    assert!(plain.trie.has_table());
+    for path in ["model/u7/m3", "model/u7/m501", "model/other/m3", "model/u7", "model/u7/m3/x", "vector/u1/x"] {
+        assert_eq!(plain.look_up(path, Action::ModelChat, &[0]), plain.scan(path, Action::ModelChat, &[0]), "{path}");
+    }
+    let shapes = (0..32_u32).map(|n| {
+        let segments = (0..5).map(|at| if n >> at & 1 == 1 { "*" } else { "a" });
+        (pattern(&format!("model/{}", segments.collect::<Vec<_>>().join("/"))), vec![Action::ModelChat])
+    });
+    let shapes = tenant(vec![([0].into(), shapes.collect())]);
+    assert!(!shapes.trie.has_table());
+    for path in ["model/a/a/a/a/a", "model/a/b/a/b/a", "model/a/a/a/a", "model/a/a/a/a/a/a", "model/b/b/b/b/b"] {
+        assert_eq!(shapes.look_up(path, Action::ModelChat, &[0]), shapes.scan(path, Action::ModelChat, &[0]), "{path}");
+    }
 }
 
 proptest! {

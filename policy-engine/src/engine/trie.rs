@@ -1,9 +1,11 @@
-//! The index of one tenant: a trie over the segments of patterns, with the lines that end at each node.
+//! The index of one tenant: its lines by pattern, role and action.
 //!
-//! It is built once and never changed. Nodes, edges and postings lie in four boxed slices and refer to each
-//! other by place, so that a rule costs tens of bytes here.
+//! It is built once and never changed. Where patterns are of few shapes, as with most tenants, a hash table finds
+//! them; else a trie over their segments. Nodes, edges and postings lie in boxed slices and refer to each other by
+//! place, so that a rule costs tens of bytes here.
 
 use super::actions::ActionSet;
+use super::shapes::Shapes;
 use crate::set::{Index, Line, Rule};
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -62,11 +64,30 @@ fn prefix(segment: &str) -> u64 {
 /// The lines of a tenant by pattern, role and action.
 #[derive(Debug, Default)]
 pub(crate) struct Trie {
+    finder: Finder,
+    postings: Box<[Posting]>,
+}
+
+/// How the patterns that match a path are found.
+#[derive(Debug)]
+enum Finder {
+    Shapes(Shapes),
+    Nodes(Nodes),
+}
+
+impl Default for Finder {
+    fn default() -> Self {
+        Self::Nodes(Nodes::default())
+    }
+}
+
+/// A trie over the segments of patterns, with the postings that end at each node.
+#[derive(Debug, Default)]
+struct Nodes {
     root: Option<At>,
     nodes: Box<[Node]>,
     edges: Box<[Edge]>,
     labels: Box<str>,
-    postings: Box<[Posting]>,
 }
 
 /// The tenant has more lines than the index can number.
@@ -75,42 +96,63 @@ pub(crate) struct TooLarge;
 
 impl Trie {
     /// Indexes the lines of a tenant.
-    pub(crate) fn build(rules: &[Rule], lines: &[Line]) -> Result<Self, TooLarge> {
-        let mut sorted: Vec<(Vec<&str>, Index, &Line)> = Vec::with_capacity(lines.len());
+    pub(crate) fn build<'t>(rules: &'t [Rule], lines: &'t [Line]) -> Result<Self, TooLarge> {
+        let mut sorted: Vec<(Vec<&str>, Index, &'t Line)> = Vec::with_capacity(lines.len());
         for (at, line) in lines.iter().enumerate() {
             sorted.push((line.pattern.segments().collect(), place(at)?, line));
         }
         sorted.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-        let mut growing = Growing { rules, nodes: vec![], edges: vec![], labels: String::new(), postings: vec![] };
+        let mut growing = Growing::of(rules);
         let root = if sorted.is_empty() { None } else { Some(growing.node(&sorted, 0)?) };
-        Ok(Self {
-            root,
-            nodes: growing.nodes.into(),
-            edges: growing.edges.into(),
-            labels: growing.labels.into(),
-            postings: growing.postings.into(),
-        })
+        let finder = match Shapes::build(&growing.patterns) {
+            Some(shapes) => Finder::Shapes(shapes),
+            None => Finder::Nodes(Nodes {
+                root,
+                nodes: growing.nodes.into(),
+                edges: growing.edges.into(),
+                labels: growing.labels.into(),
+            }),
+        };
+        Ok(Self { finder, postings: growing.postings.into() })
+    }
+
+    #[cfg(test)]
+    pub(super) const fn has_table(&self) -> bool {
+        matches!(self.finder, Finder::Shapes(_))
     }
 
     /// Every line, once for each role of its rule, with its actions, in the order of patterns.
     pub(crate) fn all(&self) -> impl ExactSizeIterator<Item = (Candidate, ActionSet)> + '_ {
-        self.postings.iter().map(|p| (Candidate { rule: p.rule, line: p.line, role: p.role }, p.actions))
+        self.postings.iter().map(|posting| (posting.candidate(), posting.actions))
     }
 
     /// Adds every line whose pattern matches the path, with this action and a role of `roles` (sorted).
     pub(crate) fn find(&self, path: &str, action: ActionSet, roles: &[Index], found: &mut Vec<Candidate>) {
-        if let Some(root) = self.root {
-            self.walk(root, Some(path), (action, roles), found);
+        let mut take = |range: Range<usize>| {
+            let postings = self.postings.get(range).unwrap_or_default();
+            if postings.len() <= FEW {
+                take_few(postings, action, roles, found)
+            } else {
+                take_many(postings, action, roles, found)
+            }
+        };
+        match &self.finder {
+            Finder::Shapes(shapes) => shapes.find(path, take),
+            Finder::Nodes(nodes) => {
+                nodes.root.into_iter().for_each(|root| nodes.walk(root, Some(path), &mut take));
+            }
         }
     }
+}
 
+impl Nodes {
     /// INVARIANT: a path has at most as many segments as [`crate::pattern`] allows a pattern, or the walk ends
     /// before: the trie is no deeper than the longest pattern, so the recursion is bounded.
-    fn walk(&self, at: At, path: Option<&str>, wanted: (ActionSet, &[Index]), found: &mut Vec<Candidate>) {
+    fn walk(&self, at: At, path: Option<&str>, take: &mut impl FnMut(Range<usize>)) {
         let Some(node) = self.nodes.get(wide(at)) else { return };
-        self.take(&node.rest, wanted, found);
+        take(wide(node.rest.start)..wide(node.rest.end));
         let Some(path) = path else {
-            self.take(&node.here, wanted, found);
+            take(wide(node.here.start)..wide(node.here.end));
             return;
         };
         let (segment, rest) = match path.split_once('/') {
@@ -124,10 +166,10 @@ impl Trie {
             }
             && let Some(edge) = edges.get(edge)
         {
-            self.walk(edge.to, rest, wanted, found);
+            self.walk(edge.to, rest, take);
         }
         if let Some(star) = node.star {
-            self.walk(star, rest, wanted, found);
+            self.walk(star, rest, take);
         }
     }
 
@@ -140,20 +182,33 @@ impl Trie {
     fn label(&self, edge: &Edge) -> &str {
         self.labels.get(wide(edge.label.start)..wide(edge.label.end)).unwrap_or_default()
     }
+}
 
-    /// Takes the postings of the wanted roles and action. Both lists are sorted by role.
-    fn take(&self, range: &Range<At>, (action, roles): (ActionSet, &[Index]), found: &mut Vec<Candidate>) {
-        let Some(mut postings) = slice(&self.postings, range) else { return };
-        for role in roles {
-            let skipped = postings.partition_point(|posting| posting.role < *role);
-            postings = postings.get(skipped..).unwrap_or_default();
-            if postings.is_empty() {
-                return;
-            }
-            let own = postings.iter().take_while(|posting| posting.role == *role);
-            let fits = own.filter(|posting| posting.actions.meets(action));
-            found.extend(fits.map(|posting| Candidate { rule: posting.rule, line: posting.line, role: *role }));
+/// So few postings are looked at one by one.
+const FEW: usize = 16;
+
+/// Takes the postings of the wanted roles and action.
+fn take_few(postings: &[Posting], action: ActionSet, roles: &[Index], found: &mut Vec<Candidate>) {
+    let fits = postings.iter().filter(|posting| posting.actions.meets(action) && roles.contains(&posting.role));
+    found.extend(fits.map(Posting::candidate));
+}
+
+/// Takes the postings of the wanted roles and action. Both lists are sorted by role.
+fn take_many(mut postings: &[Posting], action: ActionSet, roles: &[Index], found: &mut Vec<Candidate>) {
+    for role in roles {
+        let skipped = postings.partition_point(|posting| posting.role < *role);
+        postings = postings.get(skipped..).unwrap_or_default();
+        if postings.is_empty() {
+            return;
         }
+        let own = postings.iter().take_while(|posting| posting.role == *role);
+        found.extend(own.filter(|posting| posting.actions.meets(action)).map(Posting::candidate));
+    }
+}
+
+impl Posting {
+    const fn candidate(&self) -> Candidate {
+        Candidate { rule: self.rule, line: self.line, role: self.role }
     }
 }
 
@@ -164,11 +219,24 @@ struct Growing<'t> {
     edges: Vec<Edge>,
     labels: String,
     postings: Vec<Posting>,
+    /// The patterns that were posted, each with its postings.
+    patterns: Vec<(&'t str, Range<At>)>,
 }
 
-impl Growing<'_> {
+impl<'t> Growing<'t> {
+    const fn of(rules: &'t [Rule]) -> Self {
+        Self {
+            rules,
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            labels: String::new(),
+            postings: Vec::new(),
+            patterns: Vec::new(),
+        }
+    }
+
     /// Adds the node of lines that agree in their first `depth` segments, sorted by segments.
-    fn node(&mut self, lines: &[(Vec<&str>, Index, &Line)], depth: usize) -> Result<At, TooLarge> {
+    fn node(&mut self, lines: &[(Vec<&str>, Index, &'t Line)], depth: usize) -> Result<At, TooLarge> {
         let (mut here, mut rest, mut star, mut edges) = (0..0, 0..0, None, Vec::new());
         for same in lines.chunk_by(|a, b| a.0.get(depth) == b.0.get(depth)) {
             match same.first().and_then(|line| line.0.get(depth)) {
@@ -190,7 +258,7 @@ impl Growing<'_> {
         place(self.nodes.len() - 1)
     }
 
-    fn post(&mut self, lines: &[(Vec<&str>, Index, &Line)]) -> Result<Range<At>, TooLarge> {
+    fn post(&mut self, lines: &[(Vec<&str>, Index, &'t Line)]) -> Result<Range<At>, TooLarge> {
         let start = self.postings.len();
         for (_, at, line) in lines {
             let rule = self.rules.get(wide(line.rule)).ok_or(TooLarge)?;
@@ -200,7 +268,9 @@ impl Growing<'_> {
         if let Some(own) = self.postings.get_mut(start..) {
             own.sort_unstable();
         }
-        Ok(place(start)?..place(self.postings.len())?)
+        let range = place(start)?..place(self.postings.len())?;
+        self.patterns.extend(lines.first().map(|(_, _, line)| (line.pattern.as_str(), range.clone())));
+        Ok(range)
     }
 }
 

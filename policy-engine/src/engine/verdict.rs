@@ -1,11 +1,12 @@
 //! What the rules that fit say, given which of their conditions hold.
 
+use super::merged::Merged;
 use crate::condition::{Condition, ConditionFault};
 use crate::decision::{Outcome, ReasonCode};
 use crate::document::Effect;
 use crate::facts::Query;
 use crate::names::RuleId;
-use crate::obligations::Obligations;
+use crate::obligations::{Conflict, Obligations, Terms};
 use crate::set::{Index, Rule, Tenant};
 use std::sync::Arc;
 
@@ -54,7 +55,12 @@ impl Tenant {
     }
 
     /// The outcome by allow-and-deny: one deny denies, an allow is needed.
-    pub(super) fn settle(&self, fitting: &[Index], held: &[Index], path: &str) -> Result<Outcome, Astray> {
+    pub(super) fn settle(
+        &self,
+        (fitting, held): (&[Index], &[Index]),
+        path: &str,
+        merged: &mut Merged,
+    ) -> Result<Outcome, Astray> {
         let (mut matched, mut unmet): (Vec<&Rule>, Vec<&Rule>) = (Vec::new(), Vec::new());
         for at in fitting {
             let rule = self.rule(*at).ok_or(Astray)?;
@@ -64,7 +70,7 @@ impl Tenant {
         let verdict = match matched.iter().find(|rule| rule.effect == Effect::Deny) {
             Some(rule) => Err(ReasonCode::Forbidden { rule: rule.id.clone() }),
             None if matched.is_empty() => Err(ReasonCode::NotPermitted),
-            None => self.obligations(&matched, path),
+            None => self.obligations(&matched, path, merged),
         };
         let ids = |rules: Vec<&Rule>| match rules.as_slice() {
             [] => Arc::<[RuleId]>::default(),
@@ -73,23 +79,11 @@ impl Tenant {
         Ok(Outcome { verdict, matched: ids(matched), unmet: ids(unmet), fault: None })
     }
 
-    /// The terms of the rules that allow, and of what the path is about. Merging the same terms again changes
-    /// nothing, so that rules which share theirs have them ready.
-    fn obligations(&self, matched: &[&Rule], path: &str) -> Result<Arc<Obligations>, ReasonCode> {
-        if let Some((first, others)) = matched.split_first()
-            && let Some(alone) = &first.alone
-            && others.iter().all(|rule| Arc::ptr_eq(&rule.terms, &first.terms))
-            && self.definitions.collections_at(path).next().is_none()
-            && self.definitions.models_at(path).next().is_none()
-        {
-            debug_assert_eq!(
-                self.definitions.merge(matched.iter().map(|rule| &*rule.terms), path).as_ref(),
-                Ok(&**alone)
-            );
-            return Ok(Arc::clone(alone));
-        }
-        let merged = self.definitions.merge(matched.iter().map(|rule| &*rule.terms), path);
-        merged.map(Arc::new).map_err(|_| ReasonCode::ObligationConflict)
+    /// The terms of the rules that allow, and of what the path is about, as one.
+    fn obligations(&self, matched: &[&Rule], path: &str, merged: &mut Merged) -> Result<Arc<Obligations>, ReasonCode> {
+        let mut terms: Vec<&Arc<Terms>> = matched.iter().map(|rule| &rule.terms).collect();
+        terms.extend(self.definitions.terms_at(path));
+        merged.of(&mut terms, self.definitions.record).map_err(|Conflict| ReasonCode::ObligationConflict)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The check of a tenant before its set is used: the trie against a scan, the lines against casbin.
 
 use super::audit::Asked;
+use super::merged::Merged;
 use super::question::Question;
 use super::referee::{Referee, RefereeFault};
 use super::sample::{Dice, Sampler};
@@ -47,7 +48,8 @@ pub(crate) fn verify(id: &TenantId, tenant: &Tenant, requests: usize, digest: &P
     let sampler = Sampler::new(tenant);
     let mut dice = Dice::new(digest.as_str(), id.as_str());
     let wrong = with_referee(|referee| {
-        let mut check = |asker: &Asker, dice: &mut Dice| agrees(id, tenant, referee, asker, dice);
+        let mut merged = Merged::default();
+        let mut check = |asker: &Asker, dice: &mut Dice| agrees((id, tenant), (referee, &mut merged), asker, dice);
         for test in &tenant.tests {
             let asker = of_test(test);
             if !check(&asker, &mut dice)? {
@@ -86,9 +88,8 @@ fn of_test(test: &TestDef) -> Asker {
 
 /// Whether the trie finds what a scan finds, and casbin says what the lines say, whichever conditions hold.
 fn agrees(
-    id: &TenantId,
-    tenant: &Tenant,
-    referee: &mut Referee,
+    (id, tenant): (&TenantId, &Tenant),
+    (referee, merged): (&mut Referee, &mut Merged),
     asker: &Asker,
     dice: &mut Dice,
 ) -> Result<bool, RefereeFault> {
@@ -99,7 +100,7 @@ fn agrees(
     }
     let conditional = question.fitting.iter().filter(|at| tenant.rule(**at).is_some_and(|rule| rule.when.is_some()));
     let held: Vec<Index> = conditional.filter(|_| dice.roll(2) == 0).copied().collect();
-    let outcome = tenant.settle(&question.fitting, &held, &asker.path).map_err(|_| RefereeFault)?;
+    let outcome = tenant.settle((&question.fitting, &held), &asker.path, merged).map_err(|_| RefereeFault)?;
     let asked =
         Asked { tenant: id.as_str(), principal: asker.principal.as_str(), action: asker.action, path: &asker.path };
     let lines = with_distractors(tenant, &question, dice);

@@ -2,7 +2,8 @@
 
 use super::audit::Asked;
 use super::health::Way;
-use super::memo::{Entry, Memo};
+use super::memo::{Entry, Memos};
+use super::merged::Merged;
 use super::question::Question;
 use super::referee::{Referee, RefereeFault};
 use super::verdict::Failed;
@@ -10,7 +11,6 @@ use crate::decision::{Outcome, ReasonCode};
 use crate::facts::Query;
 use crate::set::{Index, PolicySet, Tenant};
 use std::cell::RefCell;
-use std::fmt::Write;
 use std::sync::Arc;
 
 thread_local! {
@@ -21,7 +21,8 @@ thread_local! {
 #[derive(Default)]
 struct Worker {
     referee: Option<Referee>,
-    memo: Memo,
+    memos: Memos,
+    merged: Merged,
     /// How many decisions the thread made: one in so many is checked.
     made: u32,
     roles: Vec<Index>,
@@ -38,11 +39,8 @@ pub(crate) enum Roles<'r> {
     These(&'r [Index]),
 }
 
-/// Decides. Whatever fails, denies.
-pub(crate) fn decide_by(set: &PolicySet, query: &Query<'_>, roles: Roles<'_>) -> Arc<Outcome> {
-    let Some(tenant) = set.tenants.get(query.tenant) else {
-        return Arc::new(Outcome::denied(ReasonCode::UnknownTenant));
-    };
+/// Decides about a call of a tenant. Whatever fails, denies.
+pub(crate) fn decide_in(set: &PolicySet, tenant: &Tenant, query: &Query<'_>, roles: Roles<'_>) -> Arc<Outcome> {
     let outcome = WORKER.try_with(|worker| {
         let mut worker = worker.try_borrow_mut().map_err(|_| RefereeFault)?;
         worker.decide(set, tenant, query, roles)
@@ -85,7 +83,7 @@ impl Worker {
             }
         }
         self.path.clear();
-        write!(self.path, "{}", query.resource).map_err(|_| RefereeFault)?;
+        query.resource.write_path(&mut self.path);
         self.made = self.made.wrapping_add(1);
         let way = set.health.way(set.options.engine);
         let outcome = self.kept_or_new(set, tenant, query, way)?;
@@ -113,17 +111,19 @@ impl Worker {
             Way::Scan => *question = tenant.scan(path, query.action, roles),
             Way::Index | Way::Slice => tenant.look_up_into(path, query.action, roles, question),
         };
-        let entry = self.memo.entry((&set.digest, way), (query, path, roles), tenant, fill).ok_or(RefereeFault)?;
+        let of = (&set.digest, way);
+        let entry = self.memos.of(of).entry(of, (query, path, roles), tenant, fill).ok_or(RefereeFault)?;
         let is_key = entry.write_facts(query, &mut self.facts).is_some();
         if is_key && let Some(known) = entry.outcome(&self.facts) {
             return Ok(Arc::clone(known));
         }
         let outcome = Arc::new(match way {
-            Way::Index => by_lines(tenant, query, (entry, path))?,
+            Way::Index => by_lines(tenant, query, (entry, path), &mut self.merged)?,
             Way::Slice | Way::Scan => {
                 let asked = asked(query, path);
                 let question = entry.question();
-                by_casbin(tenant, query, ready(&mut self.referee)?, (asked, roles, question))?
+                let with = (ready(&mut self.referee)?, &mut self.merged);
+                by_casbin(tenant, query, with, (asked, roles, question))?
             }
         });
         if is_key {
@@ -135,7 +135,8 @@ impl Worker {
     fn scanned(&mut self, tenant: &Tenant, query: &Query<'_>) -> Result<Outcome, RefereeFault> {
         let question = tenant.scan(&self.path, query.action, &self.roles);
         let asked = asked(query, &self.path);
-        by_casbin(tenant, query, ready(&mut self.referee)?, (asked, &self.roles, &question))
+        let with = (ready(&mut self.referee)?, &mut self.merged);
+        by_casbin(tenant, query, with, (asked, &self.roles, &question))
     }
 }
 
@@ -143,10 +144,15 @@ fn asked<'a>(query: &Query<'a>, path: &'a str) -> Asked<'a> {
     Asked { tenant: query.tenant.as_str(), principal: query.principal.as_str(), action: query.action, path }
 }
 
-fn by_lines(tenant: &Tenant, query: &Query<'_>, (entry, path): (&Entry, &str)) -> Result<Outcome, RefereeFault> {
+fn by_lines(
+    tenant: &Tenant,
+    query: &Query<'_>,
+    (entry, path): (&Entry, &str),
+    merged: &mut Merged,
+) -> Result<Outcome, RefereeFault> {
     let fitting = &entry.question().fitting;
     match tenant.evaluate(fitting, query) {
-        Ok(held) => tenant.settle(fitting, &held, path),
+        Ok(held) => tenant.settle((fitting, &held), path, merged),
         Err(failed) => tenant.failed(failed),
     }
     .map_err(|_| RefereeFault)
@@ -155,11 +161,11 @@ fn by_lines(tenant: &Tenant, query: &Query<'_>, (entry, path): (&Entry, &str)) -
 fn by_casbin(
     tenant: &Tenant,
     query: &Query<'_>,
-    referee: &mut Referee,
+    (referee, merged): (&mut Referee, &mut Merged),
     (asked, roles, question): (Asked<'_>, &[Index], &Question),
 ) -> Result<Outcome, RefereeFault> {
     match tenant.evaluate(&question.fitting, query) {
-        Ok(held) => tenant.confirmed(referee, asked, roles, (question, &held)),
+        Ok(held) => tenant.confirmed(referee, asked, roles, (question, &held), merged),
         Err(failed @ Failed { .. }) => tenant.failed(failed).map_err(|_| RefereeFault),
     }
 }

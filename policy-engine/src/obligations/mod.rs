@@ -63,6 +63,16 @@ pub struct Obligations {
     pub record: Record,
     /// Made when merging, since each record of a call names them.
     lines: Arc<[Arc<str>]>,
+    upheld: Upheld,
+}
+
+/// Whether the decision itself upholds any of the obligations. Most calls have none such, and need not be asked about
+/// each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Upheld {
+    #[default]
+    Perhaps,
+    None,
 }
 
 impl Obligations {
@@ -123,7 +133,19 @@ impl Obligations {
         Self { limits, budgets: BTreeSet::new(), require_approval: BTreeMap::new(), ..self.clone() }
     }
 
+    /// Whether a decision need not look whether the call keeps them.
+    pub(crate) fn are_for_others(&self) -> bool {
+        self.upheld == Upheld::None
+    }
+
     fn with_lines(mut self) -> Self {
+        let none = self.block.is_empty()
+            && self.residency.is_none()
+            && self.max_k.is_none()
+            && self.limits.is_empty()
+            && self.budgets.is_empty()
+            && self.require_approval.is_empty();
+        self.upheld = if none { Upheld::None } else { Upheld::Perhaps };
         let mut lines = Vec::new();
         let mut add = |line: String| lines.push(Arc::from(line));
         self.block.iter().for_each(|l| add(format!("block:{l}")));

@@ -236,7 +236,7 @@ fn missing(tenant: &Tenant, record: &RecordedDecision, query: &Query<'_>, roles:
     if let Some(missing) = reads.names().find(|name| !record.holds(name)) {
         return Some(missing);
     }
-    let own = definitions.collections_at(&path).map(|collection| &collection.terms);
+    let own = definitions.collections_at(&path).map(|collection| &*collection.terms);
     let facts = &record.facts;
     rules.iter().map(|rule| &*rule.terms).chain(own).find_map(|terms| {
         let per_call = |unit| terms.limits.keys().any(|m| m.window == Window::Call && m.unit == unit);
