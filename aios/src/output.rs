@@ -86,7 +86,7 @@ pub(crate) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
 /// Sends logs to standard error; `AIOS_LOG` sets the level (default `info`).
 pub(crate) fn logs() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("AIOS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,vaultrs=off,rustify=off"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -45,6 +45,8 @@ pub struct Metrics {
     pub(crate) pseudonyms: Counter,
     pub(crate) points: Counter,
     pub(crate) store_exchanges: Counter,
+    keys_resident: Gauge,
+    keys_in_grace: Gauge,
     ledger: Ledger,
 }
 
@@ -107,6 +109,10 @@ impl Default for Metrics {
         registry.register("pseudonyms", "Pseudonyms put into outgoing texts", pseudonyms.clone());
         registry.register("points", "Points of vector stores that were sealed or opened", points.clone());
         registry.register("store_exchanges", "Requests to vector stores", store_exchanges.clone());
+        let (keys_resident, keys_in_grace) = (Gauge::default(), Gauge::default());
+        registry.register("keys_resident", "Data keys in memory", keys_resident.clone());
+        let grace = "Data keys used beyond their time because registry or key service cannot be reached";
+        registry.register("keys_in_grace", grace, keys_in_grace.clone());
         let ledger = Ledger::register(&mut registry);
         Self {
             registry,
@@ -118,6 +124,8 @@ impl Default for Metrics {
             pseudonyms,
             points,
             store_exchanges,
+            keys_resident,
+            keys_in_grace,
             ledger,
         }
     }
@@ -132,6 +140,13 @@ impl Metrics {
     /// Counts a call that two policies decide differently.
     pub(crate) fn policy_difference(&self, change: policy_engine::Change) {
         self.policy_differences.get_or_create(&ChangeLabels { change: change.as_str() }).inc();
+    }
+
+    /// Takes over how the keys are.
+    pub(crate) fn keys(&self, keys: &kms_bridge::KeyBridge) {
+        let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.keys_resident.set(whole(keys.resident()));
+        self.keys_in_grace.set(whole(keys.in_grace()));
     }
 
     /// Takes over how the ledger is.

@@ -30,6 +30,7 @@ async fn ready(State(sidecar): State<Arc<Sidecar>>) -> Response {
 
 async fn metrics(State(sidecar): State<Arc<Sidecar>>) -> Response {
     sidecar.metrics().ledger(&sidecar.ledger().health());
+    sidecar.metrics().keys(sidecar.keys());
     match sidecar.metrics().text() {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),

@@ -82,7 +82,7 @@ class EmbeddedStore:
 class Sidecar:
     """`aios proxy` from a configuration that is written here."""
 
-    def __init__(self, directory, upstreams, issuers, limits=None, ledger=None, data=None, policy=None, listen=None):
+    def __init__(self, directory, upstreams, issuers, limits=None, ledger=None, data=None, policy=None, listen=None, keys=None, services=()):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.data = pathlib.Path(data or self.directory / "data")
@@ -93,6 +93,7 @@ class Sidecar:
         self.issuers = issuers
         self.config = self.directory / "sidecar.toml"
         policy = policy or {"directory": str(ROOT / "policies/starter")}
+        self.keys, self.services = keys or {}, services
         self.config.write_text(self._text(upstreams, limits or {}, ledger or {}, listen or {}, policy))
         self.process = None
 
@@ -111,6 +112,8 @@ class Sidecar:
             table("policy", policy),
             *([table("policy.candidate", candidate)] if candidate else []),
             table("keyring", {"key_file": str(self.directory / "root.key")}),
+            table("keys", self.keys),
+            *[table("[[key_service]]", service) for service in self.services],
             table("ledger", ledger),
             table("limits", limits),
         ]

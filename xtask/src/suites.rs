@@ -79,6 +79,7 @@ fn pytest(workspace: &Workspace, pythons: &Pythons, suites: &[&str]) -> Command 
         .env("PYTHONPATH", workspace.root().join("tests"))
         .env("AIOS_BIN", workspace.release("aios"))
         .env("AIOS_TARGET", workspace.target())
+        .env("AIOS_TEST_BAO", &pythons.bao)
         .env_remove("http_proxy")
         .env_remove("https_proxy")
         .env_remove("HTTP_PROXY")

@@ -243,6 +243,7 @@ async fn the_golden_key_opens_and_its_neighbours_do_not() {
         },
         epoch: Epoch::new(field("epoch").parse().unwrap()).unwrap(),
         kek,
+        provider: kms_bridge::ProviderName::local(),
         wrapped: bytes("pkcs11-wrapped"),
     };
     assert_eq!(unwrap_one(&token, &key).await.unwrap().expose().as_slice(), bytes("pkcs11-dek"));

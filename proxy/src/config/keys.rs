@@ -1,7 +1,12 @@
 //! The `[keys]` and `[keyring]` sections: where keys are, and how long they stay in memory.
 
-use super::{SecretRef, parsed::Taker, raw};
-use kms_bridge::{CacheConfig, KekPer, MemoryLock};
+use super::{
+    SecretRef,
+    key_services::{KeyServiceConfig, key_services},
+    parsed::Taker,
+    raw,
+};
+use kms_bridge::{CacheConfig, KekPer, MemoryLock, ProviderName};
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
@@ -11,8 +16,12 @@ use std::{
 /// Where keys are, and how long they stay in memory.
 #[derive(Debug, Clone)]
 pub struct KeysConfig {
-    /// How the local keyring is unlocked.
-    pub keyring: KeyringUnlock,
+    /// How the local keyring is unlocked; `None` where there is none.
+    pub keyring: Option<KeyringUnlock>,
+    /// Key services beside it.
+    pub services: Vec<KeyServiceConfig>,
+    /// The one that makes KEKs.
+    pub service: ProviderName,
     /// Which KEKs there are.
     pub kek_per: KekPer,
     /// The bounds of data keys in memory.
@@ -28,8 +37,26 @@ pub enum KeyringUnlock {
     Passphrase(SecretRef),
 }
 
-pub(super) fn keys(take: &mut Taker<'_>, raw: &raw::RawKeys, keyring: &raw::RawKeyring) -> Option<KeysConfig> {
-    let unlock = unlock(take, keyring);
+pub(super) fn keys(
+    take: &mut Taker<'_>,
+    raw: &raw::RawKeys,
+    keyring: &raw::RawKeyring,
+    services: Vec<raw::RawKeyService>,
+) -> Option<KeysConfig> {
+    let service = match &raw.service {
+        Some(name) => take.parsed("keys.service", Some(name), ProviderName::new),
+        None => Some(ProviderName::local()),
+    };
+    let services = key_services(take, services);
+    let is_local = service.as_ref().is_none_or(|service| *service == ProviderName::local());
+    if let Some(service) = &service
+        && !is_local
+        && !services.iter().any(|known| known.name == *service)
+    {
+        take.fault("keys.service", "is the name of no key_service");
+    }
+    let given = keyring.key_file.is_some() || keyring.passphrase.is_some();
+    let keyring = if given || is_local { unlock(take, keyring).map(Some) } else { Some(None) };
     let kek_per = match raw.kek_per.as_deref() {
         None | Some("tenant") => Some(KekPer::Tenant),
         Some("collection") => Some(KekPer::Collection),
@@ -61,7 +88,7 @@ pub(super) fn keys(take: &mut Taker<'_>, raw: &raw::RawKeys, keyring: &raw::RawK
         uses: raw.uses.and_then(NonZeroU64::new).unwrap_or(standard.uses),
         memory: memory?,
     };
-    Some(KeysConfig { keyring: unlock?, kek_per: kek_per?, cache })
+    Some(KeysConfig { keyring: keyring?, services, service: service?, kek_per: kek_per?, cache })
 }
 
 fn mebibytes(take: &mut Taker<'_>, key: &str, value: Option<usize>, standard: NonZeroUsize) -> NonZeroUsize {

@@ -4,6 +4,7 @@
 //! every fault with its key path. A faulty configuration never becomes a [`Config`].
 
 mod environment;
+mod key_services;
 mod keys;
 mod parsed;
 mod policy;
@@ -13,6 +14,7 @@ mod strict;
 
 use std::path::Path;
 
+pub use key_services::{AwsService, KeyServiceConfig, KeyServiceKind, Pkcs11Service, VaultLogin, VaultService};
 pub use keys::{KeyringUnlock, KeysConfig};
 pub use parsed::{
     Config, Durability, LedgerSettings, Limits, Listen, ListenTls, UpstreamConfig, UpstreamKind, UpstreamUrl,

@@ -201,7 +201,7 @@ pub(super) fn parse(raw: raw::Raw, defects: &mut Vec<ConfigDefect>) -> Option<Co
     let listen = listen(&mut take, raw.listen);
     let ops = address(&mut take, "ops.address", raw.ops.address.as_ref(), "\"127.0.0.1:9464\"");
     let policy = policy(&mut take, raw.policy);
-    let keys = keys(&mut take, &raw.keys, &raw.keyring);
+    let keys = keys(&mut take, &raw.keys, &raw.keyring, raw.key_service);
     let ledger = ledger(&mut take, &raw.ledger);
     let limits = limits(&mut take, &raw.limits);
     let upstreams = upstreams(&mut take, raw.upstream);

@@ -139,3 +139,107 @@ fn a_policy_is_a_directory_or_a_bundle_and_a_candidate_says_for_whom() {
         assert!(errors.0.iter().any(|defect| defect.key == key), "{policy}: {errors}");
     }
 }
+
+#[test]
+fn key_services_load_with_what_each_kind_needs() {
+    use kms_bridge::{KekPer, MemoryLock, ProviderName};
+    let text = format!(
+        r#"{GOOD}
+[keys]
+service = "bao"
+kek_per = "collection"
+cache_ttl_s = 60
+grace_s = 0
+memory_lock = "required"
+[[key_service]]
+name = "bao"
+kind = "vault"
+address = "https://bao.example.test:8200"
+auth = "kubernetes"
+role = "aios"
+[[key_service]]
+name = "acme-aws"
+kind = "aws-kms"
+region = "eu-central-1"
+assume_role = "arn:aws:iam::123456789012:role/aios"
+external_id = "x-17"
+tenants = ["acme"]
+[[key_service]]
+name = "hsm"
+kind = "pkcs11"
+module = "/usr/lib/softhsm/libsofthsm2.so"
+token_label = "aios"
+pin = "file:/run/secrets/pin"
+"#
+    );
+    let keys = parse(&text, &[]).unwrap().keys;
+    assert_eq!((keys.kek_per, keys.cache.memory), (KekPer::Collection, MemoryLock::Required));
+    assert_eq!((keys.cache.ttl.as_secs(), keys.cache.grace.as_secs()), (60, 0));
+    assert_eq!(keys.service, ProviderName::new("bao").unwrap());
+    assert!(matches!(
+        keys.services[0].kind,
+        KeyServiceKind::Vault(VaultService { login: VaultLogin::Kubernetes { .. }, .. })
+    ));
+    assert_eq!(keys.services[1].tenants.len(), 1);
+    assert!(matches!(keys.services[2].kind, KeyServiceKind::Pkcs11(_)));
+    let without_keyring = text.replace("[keyring]\nkey_file = \"/etc/aios/root.key\"\n", "");
+    assert!(parse(&without_keyring, &[]).unwrap().keys.keyring.is_none());
+}
+
+#[test]
+fn every_fault_of_the_keys_is_reported_and_no_secret_repeated() {
+    let text = format!(
+        r#"{GOOD}
+[keys]
+service = "nowhere"
+kek_per = "row"
+cache_ttl_s = 0
+cache_mib = 0
+memory_lock = "perhaps"
+[[key_service]]
+name = "Bao"
+kind = "vault"
+address = "http://bao.example.test"
+auth = "token"
+token = "hvs.hunter2"
+region = "eu-central-1"
+[[key_service]]
+name = "local"
+kind = "aws-kms"
+region = "eu-central-1"
+external_id = "x"
+deletion_days = 3
+tenants = ["acme"]
+[[key_service]]
+name = "two"
+kind = "pkcs11"
+tenants = ["acme"]
+pin = "hunter2"
+[[key_service]]
+name = "three"
+kind = "tpm"
+"#
+    );
+    let errors = parse(&text, &[]).unwrap_err();
+    let keys: Vec<&str> = errors.0.iter().map(|d| d.key.as_str()).collect();
+    for key in [
+        "keys.service",
+        "keys.kek_per",
+        "keys.cache_ttl_s",
+        "keys.cache_mib",
+        "keys.memory_lock",
+        "key_service[0].name",
+        "key_service[0].address",
+        "key_service[0].token",
+        "key_service[0].region",
+        "key_service[1].external_id",
+        "key_service[1].deletion_days",
+        "key_service[2].module",
+        "key_service[2].token_label",
+        "key_service[2].pin",
+        "key_service[3].kind",
+    ] {
+        assert!(keys.contains(&key), "{key} is not reported in {errors}");
+    }
+    assert!(!errors.to_string().contains("hunter2"), "a value is repeated: {errors}");
+}
