@@ -6,14 +6,17 @@ use crate::{
 };
 use kms_bridge::{
     AssumedRole, AwsConfig, AwsCredentials, AwsKms, ClientIdentity, Clock, Credential, GuardConfig, Guarded,
-    KekProvider, KeyBridge, LocalKeyring, Pkcs11, Pkcs11Config, ProviderName, Providers, SessionName, Trust, Unlock,
-    VaultAccess, VaultAuth, VaultConfig, VaultTransit,
+    KekProvider, KeyBridge, LocalKeyring, Pkcs11, Pkcs11Config, ProviderName, Providers, SessionName, Timeouts, Trust,
+    Unlock, VaultAccess, VaultAuth, VaultConfig, VaultTransit,
 };
 use proxy::config::{
     AwsService, Config, KeyServiceKind, KeyringUnlock, Pkcs11Service, SecretRef, VaultLogin, VaultService,
 };
 use std::{path::Path, sync::Arc, time::Duration};
 use vocab::Plain;
+
+/// How long a Vault may take: callers wait behind it.
+const VAULT_TIMES: Timeouts = Timeouts { connect: Duration::from_secs(1), operation: Duration::from_secs(3) };
 
 /// Opens every key service. None is asked anything yet: one that is out does not keep a sidecar from its start.
 pub(crate) fn providers(config: &Config, data: &DataDir) -> Result<Providers, AssembleError> {
@@ -31,7 +34,7 @@ pub(crate) fn providers(config: &Config, data: &DataDir) -> Result<Providers, As
     for service in &config.keys.services {
         let (provider, deadline): (Arc<dyn KekProvider>, _) = match &service.kind {
             // A large batch is several calls, each within the client's own time.
-            KeyServiceKind::Vault(vault) => (Arc::new(self::vault(vault)?), Duration::from_secs(12)),
+            KeyServiceKind::Vault(vault) => (Arc::new(self::vault(vault)?), VAULT_TIMES.operation * 2),
             KeyServiceKind::Aws(aws) => (Arc::new(self::aws(aws)?), Duration::from_secs(6)),
             KeyServiceKind::Pkcs11(pkcs11) => (Arc::new(self::pkcs11(pkcs11)?), Duration::from_secs(6)),
         };
@@ -73,7 +76,7 @@ fn vault(service: &VaultService) -> Result<VaultTransit, AssembleError> {
             None => None,
             Some((chain, key)) => Some(ClientIdentity { chain: file(chain)?, key: Plain::new(file(key)?) }),
         },
-        timeouts: kms_bridge::Timeouts::default(),
+        timeouts: VAULT_TIMES,
         auth: match &service.login {
             VaultLogin::Token(token) => VaultAuth::Token(credential(token)?),
             VaultLogin::AppRole { mount, role_id, secret_id } => {

@@ -95,6 +95,8 @@ pub(crate) enum Found {
     Fresh(Arc<Dek>),
     /// The key, to be used; and this caller is the one to have it refreshed in the background.
     Refresh(Arc<Dek>),
+    /// The key, whose time is over: to be used only where it cannot be confirmed soon.
+    Stale(Arc<Dek>),
     /// The key must be loaded.
     Missing,
 }
@@ -147,7 +149,7 @@ impl Entry {
         // A quarter before its time a key is refreshed, so that callers do not wait for it.
         let due = match retry {
             0 if age < ttl - ttl / 4 => false,
-            0 if age >= ttl => return Found::Missing,
+            0 if age >= ttl => return Found::Stale(Arc::clone(&self.dek)),
             retry => at >= retry,
         };
         if config.uses != NonZeroU64::MAX {

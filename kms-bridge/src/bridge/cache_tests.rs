@@ -4,7 +4,6 @@ use crate::{
     provider::DekBytes,
     scope::WrappedDek,
 };
-use vocab::Plain;
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -42,7 +41,7 @@ fn id(byte: u8) -> KeyId {
 
 impl Found {
     fn given(self) -> bool {
-        !matches!(self, Self::Missing)
+        matches!(self, Self::Fresh(_) | Self::Refresh(_))
     }
 }
 
@@ -55,8 +54,9 @@ fn a_key_is_used_for_its_time_and_no_longer() {
     assert!(matches!(cache.current(key.scope(), at(7)), Found::Fresh(_)));
     assert!(matches!(cache.current(key.scope(), at(8)), Found::Refresh(_)), "refreshed before its time is over");
     assert!(matches!(cache.current(key.scope(), at(9)), Found::Fresh(_)), "by one caller");
-    assert!(matches!(cache.current(key.scope(), at(10)), Found::Missing));
-    assert!(matches!(cache.by_id(id(1), at(10)), Found::Missing));
+    assert!(matches!(cache.current(key.scope(), at(10)), Found::Stale(_)));
+    assert!(matches!(cache.by_id(id(1), at(19)), Found::Stale(_)));
+    assert!(matches!(cache.by_id(id(1), at(20)), Found::Missing));
     cache.purge(at(19));
     assert_eq!(cache.len(), 1, "it is kept for its grace");
     cache.purge(at(20));

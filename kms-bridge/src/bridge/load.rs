@@ -1,12 +1,12 @@
 //! What the cache does not have: from the registry and the key service, or new.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Inner, KeyBridge, KeyError, MemoryLock, Wanted, refuse_other_scope};
 use crate::{
     dek::Dek,
     names::{Epoch, KekName, KeyId},
-    provider::DekBytes,
+    provider::{DekBytes, ProviderError},
     registry::{Registration, RegistryError},
     scope::{DekScope, Kek, KekOwner, WrapContext, WrappedDek},
 };
@@ -15,6 +15,9 @@ use ring::rand::SecureRandom;
 /// How often a load is done again that an eviction made void. One that is overtaken more often gives its
 /// key to its callers without keeping it.
 const ATTEMPTS: usize = 3;
+
+/// How long a caller waits for a key that was in use to be confirmed.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 impl KeyBridge {
     /// Loads what is wanted, or joins the load that is under way. Where registry or key service cannot be
@@ -33,6 +36,24 @@ impl KeyBridge {
                 }
             }
             other => other,
+        }
+    }
+
+    /// Loads a key whose time is over, and waits for it a little: a key service that hangs is taken for one
+    /// that is out, and the key is given while its grace lasts. The load goes on, and what it finds counts.
+    pub(super) async fn confirm(&self, wanted: Wanted) -> Result<Arc<Dek>, KeyError> {
+        let load = tokio::spawn({
+            let (bridge, wanted) = (self.clone(), wanted.clone());
+            async move { bridge.load(wanted).await }
+        });
+        match tokio::time::timeout(PATIENCE, load).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(stopped)) => Err(ProviderError::Unavailable(Arc::new(stopped)).into()),
+            Err(late) => {
+                let (scope, key_id) = wanted.place();
+                let dek = self.0.cache.grace(scope, key_id, self.0.clock.now());
+                dek.ok_or_else(|| ProviderError::Unavailable(Arc::new(late)).into())
+            }
         }
     }
 

@@ -126,6 +126,7 @@ impl KeyBridge {
                 self.refresh(Wanted::Current(scope.clone()));
                 Ok(dek)
             }
+            Found::Stale(_) => self.confirm(Wanted::Current(scope.clone())).await,
             Found::Missing => self.load(Wanted::Current(scope.clone())).await,
         }
     }
@@ -142,6 +143,10 @@ impl KeyBridge {
             Found::Refresh(dek) => {
                 self.refresh(Wanted::Named(dek.scope().clone(), dek.key_id(), dek.epoch()));
                 dek
+            }
+            Found::Stale(dek) => {
+                let wanted = Wanted::Named(dek.scope().clone(), dek.key_id(), dek.epoch());
+                self.confirm(wanted).await?
             }
             Found::Missing => self.load(Wanted::Named(scope.clone(), header.key_id(), header.epoch())).await?,
         };

@@ -6,7 +6,7 @@ use aes_gcm::{
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 use ring::{hkdf, rand::SystemRandom};
-use vocab::{CollectionName, Plain, TenantId, UpstreamName};
+use vocab::{CollectionName, TenantId, UpstreamName};
 
 use super::{seal::seal_with_salt, *};
 use crate::{

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
-use vocab::Plain;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{fault::VaultFault, transport::Answer};

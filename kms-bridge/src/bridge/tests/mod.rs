@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use vocab::{CollectionName, Plain, TenantId, UpstreamName};
+use vocab::{CollectionName, TenantId, UpstreamName};
 
 mod life;
 mod memory;
@@ -43,6 +43,7 @@ struct Service {
     batches: Mutex<Vec<usize>>,
     is_down: AtomicBool,
     answers_nothing: AtomicBool,
+    hangs: AtomicBool,
     /// 0: one version under each name.
     version: AtomicU32,
 }
@@ -78,6 +79,9 @@ impl KekProvider for Service {
     async fn unwrap(&self, deks: &[WrappedDek]) -> Result<Vec<Result<DekBytes, ProviderError>>, ProviderError> {
         self.unwraps.fetch_add(1, Ordering::SeqCst);
         self.batches.lock().unwrap().push(deks.len());
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         tokio::task::yield_now().await;
         if self.answers_nothing.load(Ordering::SeqCst) {
             return Ok(Vec::new());

@@ -111,3 +111,23 @@ async fn a_fence_reaches_every_replica_and_is_reported_once_no_call_holds_a_key(
     bridge.notice_fences(&mut watch).await.unwrap();
     assert_eq!(seen(world.registry.replicas().await.unwrap()), fence);
 }
+
+#[tokio::test]
+async fn a_key_service_that_hangs_holds_nobody_up_who_has_a_key() {
+    let world = World::new();
+    let docs = scope("acme", "docs");
+    let bridge = world.bridge();
+    let sealed = sealed_with(&bridge.sealing(&docs).await.unwrap());
+    world.service.hangs.store(true, Ordering::SeqCst);
+    world.pass(11);
+    let began = std::time::Instant::now();
+    for _ in 0..100 {
+        bridge.sealing(&docs).await.unwrap();
+        bridge.opening(&docs, &Header::parse(&sealed).unwrap()).await.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(bridge.in_grace(), 1);
+    world.pass(19);
+    let closed = tokio::time::timeout(Duration::from_secs(1), bridge.sealing(&docs)).await;
+    assert!(!matches!(closed, Ok(Ok(_))), "not beyond the grace");
+}
