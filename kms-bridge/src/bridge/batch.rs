@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// At most so many data keys are in one call.
-const LARGEST: usize = 250;
+const LARGEST: usize = 200;
 
 /// The unwraps for one key service: one call is under way at a time, and what is asked for meanwhile
 /// goes into the next.
