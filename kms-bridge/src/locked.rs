@@ -59,7 +59,7 @@ impl Drop for LockedKeys {
 /// Bytes of stack below a caller that reach beyond what ciphers and key derivation use.
 pub(crate) const DEEP: usize = 16 << 10;
 /// The same for one derivation, where it is done for every value.
-pub(crate) const SHALLOW: usize = 4 << 10;
+pub(crate) const SHALLOW: usize = 2 << 10;
 
 /// Overwrites what calls that have returned left on the stack below the caller: libraries keep copies of
 /// keys in their frames that nobody else can reach.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// What `bench` takes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which figures: `proxy` or `policy`.
+    /// Which figures: `proxy`, `policy` or `seal`.
     name: Name,
     /// Print one JSON object on the last line.
     #[arg(long)]
@@ -30,6 +30,8 @@ enum Name {
     Proxy,
     /// Decisions beside plain casbin and Cedar.
     Policy,
+    /// Sealing beside plain AES-256-GCM, and hits of the key cache.
+    Seal,
 }
 
 impl Name {
@@ -37,6 +39,7 @@ impl Name {
         match self {
             Self::Proxy => "proxy",
             Self::Policy => "policy",
+            Self::Seal => "seal",
         }
     }
 }
@@ -57,6 +60,7 @@ pub(crate) fn run(workspace: &Workspace, steps: &mut Steps, args: &Args) -> Resu
             steps.run("build", &mut workspace.cargo(&BUILD))?;
             bench.arg("--aios").arg(workspace.release("aios"));
         }
+        Name::Seal => steps.run("build", &mut workspace.cargo(&BUILD))?,
         Name::Policy => steps.run("build", &mut workspace.cargo(&WITH_CEDAR))?,
     }
     if args.json {

@@ -15,6 +15,7 @@ mod policy;
 mod process;
 mod proxy_bench;
 mod report;
+mod seal;
 mod stats;
 mod sync_probe;
 mod upstream;
@@ -28,7 +29,7 @@ use std::{path::PathBuf, process::ExitCode};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
-#[command(name = "bench", about = "Benchmarks of the data path and of decisions")]
+#[command(name = "bench", about = "Benchmarks of the data path, of decisions and of sealing")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +41,8 @@ enum Command {
     Proxy(ProxyArgs),
     /// Decisions at any number of rules, beside plain casbin and (feature `cedar`) Cedar; reloads and memory.
     Policy(PolicyArgs),
+    /// What sealing a value costs beside plain AES-256-GCM, and what finding its key costs.
+    Seal(seal::SealArgs),
     /// Loads a directory of policies and prints its own resident megabytes.
     #[command(hide = true)]
     PolicyMemory {
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Proxy(args) => single(proxy_bench::run(&args)),
         Command::Policy(args) => policy::run(&args),
+        Command::Seal(args) => single(seal::run(&args)),
         Command::PolicyMemory { policies } => policy::memory(&policies),
         Command::Upstream => single(upstream::serve()),
         Command::PassThrough { to } => multi(pass_through::serve(to)),
