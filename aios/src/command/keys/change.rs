@@ -27,7 +27,11 @@ pub(super) async fn rotate(desk: &Desk, owner: &Owner, form: Form) -> Result<Exi
     match form {
         Form::Json => output::json(&json!({ "owner": kek_owner.to_string(), "rotated": details })),
         Form::Human => {
-            output::line(format!("{kek_owner}: {what}. Data keys follow with their use, or all at once:"));
+            let rest = match rotation {
+                KekRotation::Version(_) => "Data keys follow with their use, or all at once:",
+                KekRotation::Name { .. } => "New data keys are wrapped with it; this wraps the others again:",
+            };
+            output::line(format!("{kek_owner}: {what}. {rest}"));
             output::line(format!("  aios keys rewrap --tenant {}", owner.tenant));
         }
     }

@@ -24,6 +24,8 @@ pub(super) async fn status(desk: &Desk, form: Form) -> Result<Exit, String> {
             Err(_) => Err(ProviderError::Unsupported),
         };
         let version = match &versions {
+            // A service that does not tell versions apart was not asked.
+            Ok(_) if fenced => "-".to_owned(),
             Ok(versions) => versions.newest.0.to_string(),
             Err(ProviderError::UnknownKek) if fenced => "destroyed".to_owned(),
             Err(error) => {
