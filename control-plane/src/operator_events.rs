@@ -67,6 +67,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn claim_event(&self) -> Result<Option<ClaimedEvent>, StoreError> {
+        // Every sidecar asks each second, and mostly there is nothing: that takes no write lock.
+        let waiting: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM operator_events WHERE recorded_at IS NULL LIMIT 1")
+                .fetch_optional(self.pool())
+                .await
+                .map_err(StoreError::from_sqlx)?;
+        if waiting.is_none() {
+            return Ok(None);
+        }
         sqlx::query(
             "UPDATE operator_events SET claimed_at = unixepoch()
              WHERE id = (SELECT id FROM operator_events

@@ -213,11 +213,6 @@ impl KeyRegistry for Store {
     }
 
     async fn report(&self, replica: &ReplicaId, seen: FenceNumber) -> Result<(), RegistryError> {
-        // One that was silent for a day is long over: it holds no key that it may use.
-        sqlx::query("DELETE FROM replicas WHERE reported_at < unixepoch() - 86400")
-            .execute(self.pool())
-            .await
-            .map_err(fault)?;
         sqlx::query(
             "INSERT INTO replicas (id, fence, reported_at) VALUES (?1, ?2, unixepoch())
              ON CONFLICT (id) DO UPDATE SET fence = excluded.fence, reported_at = excluded.reported_at",
@@ -231,6 +226,11 @@ impl KeyRegistry for Store {
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, RegistryError> {
+        // One that was silent for a day is long over: it holds no key that it may use.
+        sqlx::query("DELETE FROM replicas WHERE reported_at < unixepoch() - 86400")
+            .execute(self.pool())
+            .await
+            .map_err(fault)?;
         let rows: Vec<(Vec<u8>, i64, i64)> =
             sqlx::query_as("SELECT id, fence, max(0, unixepoch() - reported_at) FROM replicas ORDER BY reported_at")
                 .fetch_all(self.pool())
